@@ -1,0 +1,137 @@
+//! DescribeConfigs (key 32): settings of topics, brokers, groups and telemetry subscriptions, with their sources.
+//! Source: `ConfigHelper.describeConfigs`.
+
+use wire::ErrorCode;
+use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use wire::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+use super::Context;
+use super::config_resource::ResourceType;
+use crate::config::describe::{self, ConfigEntry};
+use crate::metadata::{ApiError, ConfigResource, ConfigResourceKind, check_topic_name};
+
+/// Answers a request, each resource for itself.
+pub fn handle(context: &Context<'_>, request: DescribeConfigsRequest<'_>) -> DescribeConfigsResponse<'static> {
+    let known = request.resources.iter().all(|resource| ResourceType::from_code(resource.resource_type).is_some());
+    let results = request.resources.iter().map(|resource| {
+        let empty = DescribeConfigsResult {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone().into_owned().into(),
+            ..DescribeConfigsResult::default()
+        };
+        // A kind that there is not fails the request as a whole.
+        let found = if known { entries(context, resource) } else { Err(unknown_kind()) };
+        match found {
+            Ok(entries) => {
+                let configs = entries.into_iter().map(|entry| result(context.version, &request, entry));
+                DescribeConfigsResult { configs: configs.collect(), ..empty }
+            }
+            Err(error) => DescribeConfigsResult {
+                error_code: error.code.code(),
+                error_message: error.message.map(Into::into),
+                ..empty
+            },
+        }
+    });
+    DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
+}
+
+fn entries(context: &Context<'_>, resource: &DescribeConfigsResource<'_>) -> Result<Vec<ConfigEntry>, ApiError> {
+    let node = context.node;
+    let name = &*resource.resource_name;
+    let (config, image) = (node.config(), node.controller.image());
+    let dynamic = node.dynamic_configs(&image);
+    let overrides = |kind| image.config(&ConfigResource::new(kind, name));
+    let mut entries = match ResourceType::from_code(resource.resource_type) {
+        Some(ResourceType::Topic) => {
+            check_topic_name(name)?;
+            if image.topic(name).is_none() {
+                // Kafka has no text for it here.
+                return Err(ApiError::new(ErrorCode::UnknownTopicOrPartition, ""));
+            }
+            describe::topic(&config, &dynamic, overrides(ConfigResourceKind::Topic))
+        }
+        Some(ResourceType::Broker) if name.is_empty() => describe::broker_defaults(&config, &dynamic),
+        Some(ResourceType::Broker) => {
+            check_broker(name, config.node_id, " or empty string,")?;
+            describe::broker(&config, &dynamic)
+        }
+        Some(ResourceType::BrokerLogger) => {
+            if name.is_empty() {
+                return Err(ApiError::new(ErrorCode::InvalidRequest, "Broker id must not be empty"));
+            }
+            check_broker(name, config.node_id, "")?;
+            Vec::new()
+        }
+        Some(ResourceType::ClientMetrics) => {
+            if name.is_empty() {
+                return Err(ApiError::new(
+                    ErrorCode::InvalidRequest,
+                    "Client metrics subscription name must not be empty",
+                ));
+            }
+            describe::client_metrics(overrides(ConfigResourceKind::ClientMetrics))
+        }
+        Some(ResourceType::Group) => {
+            if name.is_empty() {
+                return Err(ApiError::new(ErrorCode::InvalidRequest, "Group name must not be empty"));
+            }
+            describe::group(&config, &dynamic, overrides(ConfigResourceKind::Group))
+        }
+        None => return Err(unknown_kind()),
+    };
+    // No list means everything, and so does an empty one before version 4 (KAFKA-10158).
+    if let Some(keys) = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
+        entries.retain(|entry| keys.iter().any(|key| *key == entry.name));
+    }
+    Ok(entries)
+}
+
+fn unknown_kind() -> ApiError {
+    ApiError::new(ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message())
+}
+
+fn check_broker(name: &str, node_id: i32, or_else: &str) -> Result<(), ApiError> {
+    let id = name.parse::<i32>().map_err(|_| {
+        ApiError::new(ErrorCode::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))
+    })?;
+    if id == node_id {
+        return Ok(());
+    }
+    let message = format!("Unexpected broker id, expected {node_id}{or_else} but received {name}");
+    Err(ApiError::new(ErrorCode::InvalidRequest, message))
+}
+
+fn result(
+    version: i16,
+    request: &DescribeConfigsRequest<'_>,
+    entry: ConfigEntry,
+) -> DescribeConfigsResourceResult<'static> {
+    let mut result = DescribeConfigsResourceResult {
+        config_type: if version >= 3 { entry.type_code() } else { 0 },
+        // Of version 0 alone; Kafka 3.9 leaves it unset whatever the source.
+        is_default: false,
+        config_source: if version > 0 { entry.source.code() } else { -1 },
+        is_sensitive: entry.is_sensitive,
+        read_only: entry.is_read_only,
+        name: entry.name.into(),
+        value: entry.value.map(Into::into),
+        documentation: None,
+        ..DescribeConfigsResourceResult::default()
+    };
+    if request.include_synonyms {
+        let synonyms = entry.synonyms.into_iter().map(|synonym| DescribeConfigsSynonym {
+            name: synonym.name.into(),
+            value: synonym.value.map(Into::into),
+            source: synonym.source.code(),
+            ..DescribeConfigsSynonym::default()
+        });
+        result.synonyms = synonyms.collect();
+    }
+    if request.include_documentation {
+        result.documentation = Some(entry.documentation.into());
+    }
+    result
+}

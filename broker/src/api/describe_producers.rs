@@ -1,0 +1,44 @@
+//! DescribeProducers (key 61): what a partition's log remembers of producers. Source:
+//! `KafkaApis.handleDescribeProducersRequest`, `UnifiedLog.activeProducers`; KIP-664.
+
+use wire::ErrorCode;
+use wire::messages::describe_producers_request::DescribeProducersRequest;
+use wire::messages::describe_producers_response::{
+    DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
+};
+
+use super::Context;
+
+/// Answers a request.
+pub fn handle<'a>(context: &Context<'_>, request: DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partition_indexes.iter().map(|&index| partition(context, &topic.name, index));
+        let partitions = partitions.collect();
+        TopicResponse { name: topic.name, partitions, ..TopicResponse::default() }
+    });
+    DescribeProducersResponse { topics: topics.collect(), ..DescribeProducersResponse::default() }
+}
+
+fn partition<'a>(context: &Context<'_>, topic: &str, partition_index: i32) -> PartitionResponse<'a> {
+    let found = match context.node.replicas.by_name(topic, partition_index).found() {
+        Ok(found) => found,
+        Err(code) => {
+            return PartitionResponse { partition_index, error_code: code.code(), ..PartitionResponse::default() };
+        }
+    };
+    let active_producers = found.log().producers().into_iter().map(|producer| ProducerState {
+        producer_id: producer.producer_id,
+        producer_epoch: producer.producer_epoch.into(),
+        last_sequence: producer.last_sequence,
+        last_timestamp: producer.last_timestamp,
+        coordinator_epoch: producer.coordinator_epoch,
+        current_txn_start_offset: producer.current_txn_first_offset.unwrap_or(-1),
+        ..ProducerState::default()
+    });
+    PartitionResponse {
+        partition_index,
+        error_code: ErrorCode::None.code(),
+        active_producers: active_producers.collect(),
+        ..PartitionResponse::default()
+    }
+}
