@@ -1,0 +1,71 @@
+//! Topic names, and the settings a topic is made with when it is missing.
+
+/// URLs to visit and what is known of each; compacted.
+pub const CRAWL_URLS: &str = "crawl_urls";
+/// Pages as fetched.
+pub const RAW_RECIPES: &str = "raw_recipes";
+/// Recipes as JSON.
+pub const PARSED_RECIPES: &str = "parsed_recipes";
+/// Last verdict of each rule on each recipe; compacted, and partitioned as [`PARSED_RECIPES`].
+pub const ALERT_STATE: &str = "alert_state";
+/// Alerts, one a crossing.
+pub const RECIPE_ALERTS: &str = "recipe_alerts";
+/// What a dead-letter topic's name ends with.
+pub const DEAD_SUFFIX: &str = ".dead";
+
+/// Largest record of [`RAW_RECIPES`], in bytes: a page of 10 MB with its headers.
+pub const MAX_PAGE_RECORD_BYTES: usize = 10 * 1024 * 1024 + 64 * 1024;
+/// Largest page body that goes into [`RAW_RECIPES`], in bytes.
+pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
+
+/// Name of the topic that takes what could not be processed from `topic`.
+#[must_use]
+pub fn dead(topic: &str) -> String {
+    format!("{topic}{DEAD_SUFFIX}")
+}
+
+/// A topic as it is made when it is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// The topic's name.
+    pub name: String,
+    /// Topic settings under Kafka's names.
+    pub config: Vec<(&'static str, String)>,
+}
+
+impl TopicSpec {
+    /// The spec of one of the pipeline's topics, of its dead-letter topic, or of any other (Kafka's defaults).
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let original = name.strip_suffix(DEAD_SUFFIX).unwrap_or(name);
+        let mut config = Vec::new();
+        if original == RAW_RECIPES {
+            config.push(("max.message.bytes", MAX_PAGE_RECORD_BYTES.to_string()));
+        }
+        if matches!(name, CRAWL_URLS | ALERT_STATE) {
+            config.push(("cleanup.policy", "compact".to_owned()));
+        }
+        Self { name: name.to_owned(), config }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_pages_and_their_dead_letters_may_have_ten_megabytes() {
+        for topic in [RAW_RECIPES.to_owned(), dead(RAW_RECIPES)] {
+            let spec = TopicSpec::of(&topic);
+            assert_eq!(spec.config, [("max.message.bytes", MAX_PAGE_RECORD_BYTES.to_string())]);
+        }
+    }
+
+    #[test]
+    fn tables_are_compacted_and_streams_are_not() {
+        let compacted =
+            |name: &str| TopicSpec::of(name).config.iter().any(|(k, v)| (*k, &**v) == ("cleanup.policy", "compact"));
+        assert!(compacted(CRAWL_URLS) && compacted(ALERT_STATE));
+        assert!(!compacted(PARSED_RECIPES) && !compacted(RECIPE_ALERTS) && !compacted(&dead(CRAWL_URLS)));
+    }
+}
