@@ -1,0 +1,160 @@
+//! Reading topics outside a group: a table once from start to end, or the newest records and all that follow.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::kafka::config::REQUEST_TIMEOUT;
+use crate::kafka::connection::Kafka;
+use crate::kafka::context::Context;
+use crate::kafka::record::{Place, Record};
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long a broker that is down is waited for.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a topic could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TableError {
+    /// The service was told to stop.
+    #[error("stopped while reading topic {0}")]
+    Stopped(String),
+    /// The broker did not answer for a minute, or refused.
+    #[error("topic {topic} cannot be read: {reason}")]
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What [`Kafka::follow`] gives.
+#[derive(Debug)]
+pub enum Followed<'a> {
+    /// A partition's older records, which are not read.
+    Skipped {
+        /// The topic.
+        topic: &'a str,
+        /// How many there are, transaction markers included.
+        records: u64,
+    },
+    /// A record.
+    Record(Record),
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+impl Kafka {
+    /// Reads partitions of a topic from their start to what is their end when reading gets there; gives the number of
+    /// records. Blocks: call it from [`crate::kafka::Processor::assigned`], or on a blocking thread.
+    ///
+    /// # Errors
+    /// [`TableError`]; records already given stay given.
+    pub fn read_to_end(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        shutdown: &CancellationToken,
+        mut each: impl FnMut(Record),
+    ) -> Result<u64, TableError> {
+        let reader = self.reader(topic)?;
+        let mut open: HashSet<i32> = HashSet::new();
+        let mut places = TopicPartitionList::new();
+        for &partition in partitions {
+            let (low, high) = watermarks(&reader, topic, partition)?;
+            if low < high {
+                open.insert(partition);
+                // Cannot fail: `Beginning` is a valid offset.
+                let _ = places.add_partition_offset(topic, partition, Offset::Beginning);
+            }
+        }
+        reader.assign(&places).map_err(|error| unreadable(topic, &error))?;
+        let (mut count, mut heard) = (0, Instant::now());
+        while !open.is_empty() {
+            match reader.poll(POLL) {
+                Some(Ok(message)) => {
+                    each(Record::read(&message, Place::new(topic, message.partition())));
+                    count += 1;
+                    heard = Instant::now();
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+                _ if shutdown.is_cancelled() => return Err(TableError::Stopped(topic.to_owned())),
+                Some(Err(error)) if heard.elapsed() > SILENCE => return Err(unreadable(topic, &error)),
+                None if heard.elapsed() > SILENCE => {
+                    return Err(TableError::Unreadable {
+                        topic: topic.to_owned(),
+                        reason: "no answer for 60 s".to_owned(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(count)
+    }
+
+    /// Reads the newest records of each partition of some topics (with each topic, how many), and what follows until
+    /// the token is cancelled. Blocks.
+    ///
+    /// # Errors
+    /// [`TableError::Unreadable`] when a topic cannot be read at the start; later failures are waited out.
+    pub fn follow(
+        &self,
+        topics: &[(&str, i64)],
+        shutdown: &CancellationToken,
+        mut each: impl FnMut(Followed),
+    ) -> Result<(), TableError> {
+        let all = topics.iter().map(|(topic, _)| *topic).collect::<Vec<_>>().join(", ");
+        let reader = self.reader(&all)?;
+        let mut places = TopicPartitionList::new();
+        for &(topic, last) in topics {
+            for partition in partitions(&reader, topic)? {
+                let (low, high) = watermarks(&reader, topic, partition)?;
+                let start = low.max(high - last);
+                each(Followed::Skipped { topic, records: u64::try_from(start - low).unwrap_or(0) });
+                // Cannot fail: no watermark is below the logical offsets.
+                let _ = places.add_partition_offset(topic, partition, Offset::Offset(start));
+            }
+        }
+        reader.assign(&places).map_err(|error| unreadable(&all, &error))?;
+        while !shutdown.is_cancelled() {
+            match reader.poll(POLL) {
+                Some(Ok(message)) => {
+                    let place = Place::new(message.topic(), message.partition());
+                    each(Followed::Record(Record::read(&message, place)));
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Err(error)) => tracing::debug!(topics = all, %error, "reading failed; trying again"),
+            }
+        }
+        Ok(())
+    }
+
+    fn reader(&self, topic: &str) -> Result<BaseConsumer<Context>, TableError> {
+        let config = self.settings().reader(self.service());
+        config.create_with_context(self.context("reader")).map_err(|error| unreadable(topic, &error))
+    }
+}
+
+fn partitions(reader: &BaseConsumer<Context>, topic: &str) -> Result<Vec<i32>, TableError> {
+    let metadata = reader.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|error| unreadable(topic, &error))?;
+    Ok(metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect())
+}
+
+fn watermarks(reader: &BaseConsumer<Context>, topic: &str, partition: i32) -> Result<(i64, i64), TableError> {
+    reader.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(|error| unreadable(topic, &error))
+}
+
+fn unreadable(topic: &str, error: &KafkaError) -> TableError {
+    TableError::Unreadable { topic: topic.to_owned(), reason: error.to_string() }
+}
