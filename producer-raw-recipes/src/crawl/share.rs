@@ -1,0 +1,231 @@
+//! The instance's share of the hosts: partitions of `crawl_urls` that come and go, and links for other instances.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use recipes::CrawlState;
+use tracing::{info, warn};
+use url::Url;
+
+use super::visits::identity;
+use super::{Crawl, Origin, Sharing, Told};
+use crate::clock::Moment;
+use crate::frontier::{Memory, Offer, SourceId};
+use crate::ledger;
+use crate::membership::Share;
+use crate::publisher::{Publication, Publisher};
+use crate::source::Link;
+
+/// Added to a host's delay when it is taken over: the instance that had it may have asked it in the moment it was told.
+const TAKEOVER: Duration = Duration::from_millis(500);
+/// Most links that are remembered as told to other instances.
+const MAX_TOLD: usize = 1_000_000;
+
+/// What happens next to the instance's share; never, when it shares with nobody.
+pub(super) async fn next(sharing: &mut Option<Sharing>) -> Option<Share> {
+    match sharing {
+        Some(sharing) => sharing.from.recv().await,
+        None => None,
+    }
+}
+
+impl<P: Publisher> Crawl<P> {
+    pub(super) fn on_share(&mut self, share: Share) {
+        match share {
+            Share::Assigned(partitions, known) => self.assigned(&partitions, known),
+            Share::Revoked(partitions, done) => {
+                info!(?partitions, "hosts handed over");
+                for partition in &partitions {
+                    self.owned.remove(partition);
+                }
+                let count = self.partitions();
+                self.frontier.forget(|url, _| partitions.contains(&ledger::partition(url, count)));
+                // The other side may have stopped waiting.
+                let _ = done.send(());
+            }
+            Share::Written(url, state, own) => self.told_of(url, &state, own),
+        }
+    }
+
+    fn assigned(&mut self, partitions: &[i32], known: Vec<(Url, CrawlState)>) {
+        info!(?partitions, urls = known.len(), "hosts taken over");
+        self.owned.extend(partitions);
+        let now = self.clock.now();
+        let from = now + self.settings.bounds.politeness.delay + TAKEOVER;
+        self.frontier.hold_new_hosts(from);
+        let mut holds = Vec::new();
+        for (url, state) in known {
+            if state.role == ledger::ROBOTS {
+                holds.push((url, state));
+            } else {
+                self.restore(url, &state, now);
+            }
+        }
+        for (url, state) in holds {
+            let crawl_delay = state.crawl_delay_ms.map(Duration::from_millis);
+            let not_before = state.next_fetch_at.map_or(Moment(0), Moment::from);
+            self.frontier.hold(&url, not_before, crawl_delay);
+            let delay = self.frontier.delay(&url);
+            if !delay.is_zero() {
+                self.frontier.hold(&url, now + delay + TAKEOVER, None);
+            }
+        }
+        self.joined = true;
+        self.begin_sources();
+    }
+
+    /// Takes over a URL. Its source may be gone from the settings: then it is left alone, and its record stays.
+    fn restore(&mut self, url: Url, state: &CrawlState, now: Moment) {
+        let source = self.source_named(&state.source);
+        let (Some(source), Some((role, memory, next))) = (source, ledger::read(state)) else { return };
+        // So that a page that is found under another address too is not published anew.
+        self.contents.extend(memory.content.map(|content| (identity(url.as_str()), content)));
+        let shortest = self.specs[source].interval.unwrap_or(self.settings.intervals.shortest);
+        let longest = if role.is_directory() { shortest } else { self.settings.intervals.longest.max(shortest) };
+        // A pass visits everything, with the validators that are known; and nobody waits longer than the settings say
+        // now, whatever they said when the record was written.
+        let due = if self.settings.once { now } else { next.min(now + longest) };
+        if let (0, Some(interval)) = (role.depth(), memory.interval) {
+            self.sources.known(source, next - interval, due);
+        }
+        if !self.frontier.restore(url, role, source, memory, due) {
+            warn!(source = state.source, "the frontier is full; URLs are left out until there is room");
+        } else if role.is_published() {
+            self.sources.found(source, 1);
+        }
+    }
+
+    /// A record about one of our URLs was written.
+    fn told_of(&mut self, url: Url, state: &CrawlState, own: bool) {
+        if !self.owns(&url) || state.role == ledger::ROBOTS {
+            return;
+        }
+        let is_visit = state.interval_s.is_some();
+        match self.frontier.record(&url) {
+            None => self.restore(url, state, self.clock.now()),
+            // Its last owner was still writing down a visit when we read what was known.
+            Some((.., memory, _)) if memory == Memory::default() => {
+                if let (true, Some((_, memory, next))) = (is_visit, ledger::read(state)) {
+                    let next = if self.settings.once { Moment::NEVER } else { next };
+                    self.frontier.learn(&url, memory, next);
+                }
+            }
+            // Another instance found a link and did not know what is known of it; its record now stands in place of
+            // ours, so that is written again.
+            Some((role, source, memory, due)) if !own && !is_visit => {
+                let record = ledger::state(&self.specs[source].name, role, &memory, due);
+                let again = self.record(&url, record);
+                self.publish_states(again.into_iter().collect(), Vec::new());
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Begins the sources that are this instance's: each where its own host is.
+    pub(super) fn begin_sources(&mut self) {
+        let now = self.clock.now();
+        for source in 0..self.specs.len() {
+            if self.retired.contains(&source) {
+                continue;
+            }
+            match self.specs[source].seed() {
+                Some(seed) if self.owns(&seed.url) => {
+                    let offer = self.frontier.offer(&seed, source, now);
+                    if seed.role.is_published() && offer == Offer::New {
+                        self.sources.found(source, 1);
+                    }
+                }
+                Some(_) => {}
+                None if self.owns_files() => self.walk_once(source),
+                None => {}
+            }
+        }
+    }
+
+    fn owns_files(&self) -> bool {
+        // Files have no host: all of them are one instance's.
+        Url::parse("file:///").is_ok_and(|files| self.owns(&files))
+    }
+
+    /// Whether a URL's host is this instance's.
+    pub(super) fn owns(&self, url: &Url) -> bool {
+        self.sharing.is_none() || self.owned.contains(&ledger::partition(url, self.partitions()))
+    }
+
+    fn partitions(&self) -> i32 {
+        self.sharing.as_ref().map_or(1, |sharing| sharing.partitions)
+    }
+
+    /// The record of a URL; none when nothing is remembered.
+    pub(super) fn record(&self, url: &Url, state: CrawlState) -> Option<Publication> {
+        let partitions = self.sharing.as_ref()?.partitions;
+        Some(Publication::State { key: url.as_str().to_owned(), partition: ledger::partition(url, partitions), state })
+    }
+
+    /// The record that remembers a host's turn, for the instance that takes it over.
+    pub(super) fn record_turn(&mut self, url: &Url, now: Moment) {
+        if self.sharing.is_none() {
+            return;
+        }
+        let (pause, delay) = (self.frontier.pause(url, now), self.frontier.delay(url));
+        let mut key = url.clone();
+        key.set_path("/robots.txt");
+        key.set_query(None);
+        let state = CrawlState {
+            role: ledger::ROBOTS.to_owned(),
+            next_fetch_at: (now + pause).date(),
+            crawl_delay_ms: u64::try_from(delay.as_millis()).ok(),
+            ..CrawlState::default()
+        };
+        let record = self.record(&key, state);
+        self.publish_states(record.into_iter().collect(), Vec::new());
+    }
+
+    pub(super) fn publish_states(&mut self, first: Vec<Publication>, then: Vec<Publication>) {
+        if !first.is_empty() || !then.is_empty() {
+            let told = Told { origin: Origin::State, source: 0, key: String::new(), identity: 0, content: None };
+            self.publish(first, then, told);
+        }
+    }
+
+    /// Adds links to the frontier, or tells their owners; gives the records to write before their document counts as
+    /// read.
+    pub(super) fn offer(&mut self, links: &[Link], source: SourceId) -> Vec<Publication> {
+        let now = self.clock.now();
+        let (mut records, mut new, mut full) = (Vec::new(), 0, 0);
+        let budget = self.specs[source].budget as u64;
+        let known = self.sources.pages(source);
+        let mut seen = HashSet::new();
+        for link in links.iter().filter(|link| seen.insert(&link.url)) {
+            if link.role.is_published() && known + new >= budget && !self.frontier.knows(&link.url) {
+                full += 1;
+                continue;
+            }
+            let is_new = if self.owns(&link.url) {
+                match self.frontier.offer(link, source, now) {
+                    Offer::New => {
+                        new += u64::from(link.role.is_published());
+                        true
+                    }
+                    Offer::Full => {
+                        full += 1;
+                        false
+                    }
+                    Offer::Known | Offer::Changed => false,
+                }
+            } else {
+                self.told.len() < MAX_TOLD && self.told.insert(identity(link.url.as_str()))
+            };
+            if is_new {
+                let state = ledger::state(&self.specs[source].name, link.role, &Memory::default(), now);
+                records.extend(self.record(&link.url, state));
+            }
+        }
+        self.sources.found(source, new);
+        if full > 0 {
+            let name = &self.specs[source].name;
+            warn!(source = name, left_out = full, "more pages than the budget or the frontier takes");
+        }
+        records
+    }
+}

@@ -1,0 +1,37 @@
+//! Fetches recipe pages and publishes them to `raw_recipes`.
+//!
+//! ```text
+//!  sources ---links---> frontier ---jobs---> fetcher ---pages---> publisher ---> raw_recipes
+//!     ^                 (hosts, turns,          |
+//!     |                  robots.txt)            |
+//!     +--------------- documents ---------------+
+//! ```
+//! [`frontier`], [`politeness`], [`robots`], [`recrawl`] and the modules of [`source`] are pure; [`crawl`] is the loop
+//! that connects them with [`fetcher`] and [`publisher`].
+
+pub mod address;
+pub mod canonical;
+pub mod clock;
+mod commands;
+pub mod content;
+pub mod crawl;
+pub mod fetch_error;
+pub mod fetcher;
+pub mod frontier;
+pub mod job;
+pub mod ledger;
+pub mod local;
+pub mod markup;
+pub mod membership;
+pub mod politeness;
+pub mod publisher;
+pub mod recrawl;
+pub mod robots;
+mod service;
+pub mod settings;
+pub mod source;
+mod sources_watch;
+pub mod status;
+
+pub use service::ProducerRawRecipes;
+pub use settings::Settings;
