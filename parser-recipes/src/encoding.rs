@@ -1,0 +1,126 @@
+//! From a page's bytes to text.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use memchr::memmem;
+
+/// How far into a page its `<meta charset>` is searched for; the HTML standard asks for 1024 bytes, pages need more.
+const PRESCAN: usize = 8 * 1024;
+
+/// The encoding that a page declares: by byte order mark, then `Content-Type`, then `<meta>` or XML declaration.
+pub fn declared(bytes: &[u8], content_type: Option<&str>) -> Option<&'static Encoding> {
+    if let Some((encoding, _)) = Encoding::for_bom(bytes) {
+        return Some(encoding);
+    }
+    content_type.and_then(|t| label(t.as_bytes())).or_else(|| {
+        let head = &bytes[..bytes.len().min(PRESCAN)];
+        let mut at = 0;
+        while let Some(hit) = memmem::find(&head[at..], b"<meta") {
+            let tag = &head[at + hit..];
+            let tag = &tag[..memchr::memchr(b'>', tag).unwrap_or(tag.len())];
+            // A page that could be searched for "<meta" is not in UTF-16, whatever it says.
+            let found = label(tag).map(|e| if e == UTF_16LE || e == UTF_16BE { UTF_8 } else { e });
+            if found.is_some() {
+                return found;
+            }
+            at += hit + 5;
+        }
+        let xml = head.strip_prefix(b"<?xml").map(|h| &h[..memchr::memchr(b'>', h).unwrap_or(h.len())]);
+        xml.and_then(|tag| value_of(tag, b"encoding")).and_then(Encoding::for_label)
+    })
+}
+
+/// The encoding named by `charset=…` in a header or tag.
+fn label(text: &[u8]) -> Option<&'static Encoding> {
+    value_of(text, b"charset").and_then(Encoding::for_label)
+}
+
+fn value_of<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    let (low, high) = (name[0], name[0].to_ascii_uppercase());
+    let starts = memchr::memchr2_iter(low, high, text);
+    let mut hits = starts.filter(|&at| text.get(at..at + name.len()).is_some_and(|w| w.eq_ignore_ascii_case(name)));
+    let at = hits.next()?;
+    let rest = text[at + name.len()..].trim_ascii_start().strip_prefix(b"=")?;
+    let rest = rest.trim_ascii_start();
+    let rest = rest.strip_prefix(b"\"").or_else(|| rest.strip_prefix(b"'")).unwrap_or(rest);
+    let stop = rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b';' | b'>' | b'/'));
+    Some(&rest[..stop.unwrap_or(rest.len())])
+}
+
+/// Whether bytes of the page can be read as UTF-8 without looking at all of it: it declares UTF-8 or nothing.
+pub fn may_be_utf8(declared: Option<&'static Encoding>) -> bool {
+    declared.is_none_or(|e| e == UTF_8)
+}
+
+/// Decodes a page. Never fails: what is no text in its encoding becomes U+FFFD.
+///
+/// Bytes that are valid UTF-8 and not only ASCII are UTF-8 whatever the page declares: other encodings practically
+/// never look like it by chance, while wrong declarations are common. Without a declaration, a page whose UTF-8 is
+/// broken in a few places is still UTF-8 (cut off, or two sources glued together); else the encoding is guessed.
+pub fn decode<'p>(bytes: &'p [u8], content_type: Option<&str>) -> Cow<'p, str> {
+    let encoding = declared(bytes, content_type);
+    let utf16 = encoding.is_some_and(|e| e == UTF_16LE || e == UTF_16BE);
+    let body = Encoding::for_bom(bytes).map_or(bytes, |(_, length)| &bytes[length..]);
+    if !utf16 && let Ok(text) = std::str::from_utf8(body) {
+        // Only ISO-2022-JP writes other text in ASCII bytes alone.
+        if encoding.is_none_or(Encoding::is_ascii_compatible) {
+            return Cow::Borrowed(text);
+        }
+    }
+    match encoding {
+        Some(encoding) => encoding.decode_without_bom_handling(body).0,
+        None if mostly_utf8(body) => String::from_utf8_lossy(body),
+        None => {
+            let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
+            detector.feed(body, true);
+            detector.guess(None, chardetng::Utf8Detection::Allow).decode_without_bom_handling(body).0
+        }
+    }
+}
+
+/// More than four of five sequences outside ASCII are valid UTF-8.
+fn mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut valid, mut broken) = (0_usize, 0_usize);
+    for chunk in bytes.utf8_chunks() {
+        valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    valid > broken * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mark_header_and_meta_win_in_this_order() {
+        assert_eq!(decode(b"\xEF\xBB\xBFp\xC3\xA4", Some("text/html; charset=latin1")), "pä");
+        assert_eq!(decode(b"\xFF\xFEp\0", None), "p");
+        assert_eq!(decode(b"p\xE4", Some("text/html; charset=ISO-8859-1")), "pä");
+        assert_eq!(decode(b"<meta charset='windows-1250'>\xB9", None), "<meta charset='windows-1250'>ą");
+        let http_equiv = b"<meta http-equiv=Content-Type content=\"text/html; charset=Shift_JIS\">\x83\x49";
+        assert!(decode(http_equiv, None).ends_with('オ'));
+        assert_eq!(
+            decode(b"<?xml version='1.0' encoding='iso-8859-2'?>\xB1", None),
+            "<?xml version='1.0' encoding='iso-8859-2'?>ą"
+        );
+    }
+
+    #[test]
+    fn undeclared_encodings_are_guessed() {
+        let german = b"<p>Gem\xFCse mit K\xE4se und So\xDFe, f\xFCr vier Personen \xFCberbacken</p>";
+        assert!(decode(german, None).contains("Gemüse mit Käse und Soße"));
+    }
+
+    #[test]
+    fn valid_utf8_is_utf8_whatever_is_declared() {
+        assert_eq!(decode("Käse".as_bytes(), Some("text/html; charset=iso-8859-1")), "Käse");
+    }
+
+    #[test]
+    fn utf8_cut_off_in_a_character_stays_utf8() {
+        let bytes = "für Käse, Soße, Gemüse und Brötchen ä".as_bytes();
+        assert_eq!(decode(&bytes[..bytes.len() - 1], None), "für Käse, Soße, Gemüse und Brötchen \u{fffd}");
+    }
+}

@@ -1,0 +1,569 @@
+//! Words that give a recipe away, in the languages of most recipe pages. All in lower case.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// What a heading announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The ingredients follow.
+    Ingredients,
+    /// The steps follow.
+    Instructions,
+    /// Something else of a recipe page that ends a list: notes, nutrition, comments.
+    Other,
+}
+
+const INGREDIENTS: &[&str] = &[
+    "ingredients",
+    "ingredient",
+    "ingredient list",
+    "ingredients list",
+    "you will need",
+    "you'll need",
+    "what you need",
+    "what you'll need",
+    "shopping list",
+    "zutaten",
+    "zutatenliste",
+    "ingredientes",
+    "ingrédients",
+    "ingrédient",
+    "les ingrédients",
+    "ingredienti",
+    "ingrediënten",
+    "ingredienten",
+    "dit heb je nodig",
+    "benodigdheden",
+    "składniki",
+    "ingredienser",
+    "ingredienserna",
+    "hozzávalók",
+    "suroviny",
+    "ingredience",
+    "ingrediencie",
+    "υλικά",
+    "sastojci",
+    "sestavine",
+    "malzemeler",
+    "ингредиенты",
+    "інгредієнти",
+    "продукты",
+    "ainekset",
+    "bahan-bahan",
+    "材料",
+    "食材",
+    "재료",
+    "ingrediente",
+    "состав",
+    "съставки",
+    "необходими продукти",
+    "המצרכים",
+    "מצרכים",
+    "מרכיבים",
+];
+
+const INSTRUCTIONS: &[&str] = &[
+    "instructions",
+    "cooking instructions",
+    "baking instructions",
+    "recipe instructions",
+    "directions",
+    "direction",
+    "method",
+    "steps",
+    "cooking steps",
+    "preparation",
+    "procedure",
+    "get started",
+    "let's cook",
+    "let's get cooking",
+    "zubereitung",
+    "so geht's",
+    "so wird's gemacht",
+    "anleitung",
+    "zubereitungsschritte",
+    "preparación",
+    "preparacion",
+    "elaboración",
+    "elaboracion",
+    "pasos",
+    "instrucciones",
+    "modo de preparo",
+    "modo de preparação",
+    "modo de fazer",
+    "como fazer",
+    "preparo",
+    "preparação",
+    "préparation",
+    "preparation de la recette",
+    "étapes",
+    "les étapes",
+    "réalisation",
+    "instructions de préparation",
+    "preparazione",
+    "procedimento",
+    "bereiding",
+    "bereidingswijze",
+    "bereidingswijze:",
+    "zo maak je het",
+    "aan de slag",
+    "instructies",
+    "przygotowanie",
+    "sposób przygotowania",
+    "wykonanie",
+    "przepis",
+    "gör så här",
+    "så här gör du",
+    "instruktioner",
+    "tillagning",
+    "sådan gør du",
+    "fremgangsmåde",
+    "slik gjør du",
+    "elkészítés",
+    "elkészítése",
+    "postup",
+    "příprava",
+    "εκτέλεση",
+    "οδηγίες",
+    "priprema",
+    "postopek",
+    "yapılışı",
+    "hazırlanışı",
+    "приготовление",
+    "способ приготовления",
+    "начин на приготвяне",
+    "valmistus",
+    "valmistusohje",
+    "cara membuat",
+    "作り方",
+    "做法",
+    "步驟",
+    "만드는 법",
+    "mod de preparare",
+    "אופן ההכנה",
+    "הוראות הכנה",
+];
+
+const OTHER: &[&str] = &[
+    "note",
+    "notes",
+    "recipe notes",
+    "tip",
+    "tips",
+    "nutrition",
+    "nutrition facts",
+    "nutritional information",
+    "nutrition information",
+    "nutritional info",
+    "video",
+    "equipment",
+    "comments",
+    "leave a comment",
+    "leave a reply",
+    "reviews",
+    "related",
+    "related recipes",
+    "you may also like",
+    "you might also like",
+    "more recipes",
+    "faq",
+    "faqs",
+    "storage",
+    "variations",
+    "substitutions",
+    "did you make this recipe?",
+    "share",
+    "tags",
+    "categories",
+    "about the author",
+    "newsletter",
+    "nährwerte",
+    "tipps",
+    "tipp",
+    "kommentare",
+    "notas",
+    "información nutricional",
+    "comentarios",
+    "dicas",
+    "dica",
+    "informação nutricional",
+    "comentários",
+    "astuces",
+    "conseils",
+    "commentaires",
+    "valeurs nutritionnelles",
+    "note e consigli",
+    "consigli",
+    "commenti",
+    "valori nutrizionali",
+    "voedingswaarden",
+    "voedingswaarde",
+    "reacties",
+    "tips & tricks",
+    "uwagi",
+    "komentarze",
+    "wartości odżywcze",
+    "kommentarer",
+    "näringsvärde",
+    "extra benodigdheden",
+    "serving suggestions",
+    "pro tips",
+    "chef's notes",
+    "cook's notes",
+    "what to serve",
+    "advertisement",
+    "print",
+];
+
+/// The topic of a heading's text, where it is known.
+pub fn topic(text: &str) -> Option<Topic> {
+    exact(text).or_else(|| {
+        let lower = text.to_lowercase();
+        (text.len() <= 120).then(|| longer(lower.trim_matches(|c: char| !c.is_alphanumeric())))?
+    })
+}
+
+/// The topic of a text that is the topic's name and nothing else.
+pub fn exact(text: &str) -> Option<Topic> {
+    static NAMES: LazyLock<HashMap<&str, Topic>> = LazyLock::new(|| {
+        let lists = [(OTHER, Topic::Other), (INSTRUCTIONS, Topic::Instructions), (INGREDIENTS, Topic::Ingredients)];
+        lists.iter().flat_map(|(names, topic)| names.iter().map(|name| (*name, *topic))).collect()
+    });
+    if text.len() > 120 {
+        return None;
+    }
+    let lower = text.to_lowercase();
+    NAMES.get(lower.trim_matches(|c: char| !c.is_alphanumeric())).copied()
+}
+
+/// The topic that an element's class or id gives away.
+pub fn topic_of_class(class: &str) -> Option<Topic> {
+    let lower = class.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
+    if has(&["ingredient", "zutaten", "ingredienti"]) && !has(&["instruction", "substitut"]) {
+        Some(Topic::Ingredients)
+    } else if has(&[
+        "instruction",
+        "direction",
+        "preparation",
+        "zubereitung",
+        "bereiding",
+        "preparo",
+        "recipe-method",
+        "recipe-steps",
+    ]) || lower.split([' ', '-', '_']).any(|word| matches!(word, "steps" | "method" | "procedure"))
+    {
+        Some(Topic::Instructions)
+    } else {
+        None
+    }
+}
+
+/// "How to make …"
+const HOW_TO: &[&str] = &[
+    "how to make ",
+    "how to cook ",
+    "how to prepare ",
+    "how to bake ",
+    "cómo hacer ",
+    "cómo preparar ",
+    "como fazer ",
+    "como preparar ",
+    "comment faire ",
+    "comment préparer ",
+    "come fare ",
+    "come preparare ",
+    "come si prepara ",
+    "jak zrobić ",
+    "jak przygotować ",
+    "so macht man ",
+    "so gelingt ",
+    "hoe maak je ",
+    "så gör du ",
+    "så lagar du ",
+];
+
+/// The same where the verb comes last: "Vlaai maken", "Suppe zubereiten".
+const HOW_TO_ENDS: &[&str] = &[" maken", " bereiden", " zubereiten", " selber machen", " kochen", " backen", " bakken"];
+
+/// Headings that say more than the word: "Ingredients for 4 people", "Zutaten (für 2 Personen)", "How to make it".
+fn longer(text: &str) -> Option<Topic> {
+    if text.split_whitespace().count() > 9 {
+        return None;
+    }
+    let starts = |words: &[&str]| {
+        words.iter().filter(|w| w.len() >= 4).any(|w| {
+            text.strip_prefix(w)
+                .is_some_and(|rest| rest.starts_with(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’'))
+        })
+    };
+    let ends = |words: &[&str]| {
+        words.iter().filter(|w| w.len() >= 6).any(|w| text.strip_suffix(w).is_some_and(|head| head.ends_with(' ')))
+    };
+    if starts(INGREDIENTS) || ends(INGREDIENTS) {
+        Some(Topic::Ingredients)
+    } else if HOW_TO.iter().any(|w| text.starts_with(w))
+        || HOW_TO_ENDS.iter().any(|w| text.ends_with(w))
+        || starts(INSTRUCTIONS)
+        || ends(INSTRUCTIONS)
+    {
+        Some(Topic::Instructions)
+    } else if starts(OTHER) {
+        Some(Topic::Other)
+    } else {
+        None
+    }
+}
+
+/// Lines that stand between a recipe's lines and are none of them.
+pub fn is_noise(text: &str) -> bool {
+    if text.len() > 160 {
+        return false;
+    }
+    let lower = text.to_lowercase();
+    let contains = [
+        "newsletter",
+        "subscribe to",
+        "sign up",
+        "advertisement",
+        "cook mode",
+        "prevent your screen",
+        "jump to recipe",
+    ];
+    let whole = [
+        "ad",
+        "ads",
+        "annons",
+        "anzeige",
+        "publicité",
+        "advertentie",
+        "print",
+        "save",
+        "share",
+        "pin",
+        "us customary",
+        "metric",
+        "1x",
+        "2x",
+        "3x",
+        "1/2x",
+        "▢",
+        "view on",
+        "learn more",
+        "show more",
+        "read more",
+        "facebook",
+        "twitter",
+        "pinterest",
+        "instagram",
+        "whatsapp",
+        "email",
+        "e-mail",
+        "x",
+        "telegram",
+        "copy link",
+        "edit",
+        "[edit]",
+        "edit source",
+        "[edit | edit source]",
+    ];
+    contains.iter().any(|w| lower.contains(w)) || whole.contains(&lower.trim())
+}
+
+/// Units that follow a number in a list of ingredients.
+const UNITS: &[&str] = &[
+    "g",
+    "gr",
+    "gram",
+    "grams",
+    "kg",
+    "mg",
+    "ml",
+    "cl",
+    "dl",
+    "l",
+    "oz",
+    "oz.",
+    "ounce",
+    "ounces",
+    "lb",
+    "lb.",
+    "lbs",
+    "pound",
+    "pounds",
+    "cup",
+    "cups",
+    "c.",
+    "tbsp",
+    "tbsp.",
+    "tablespoon",
+    "tablespoons",
+    "tsp",
+    "tsp.",
+    "teaspoon",
+    "teaspoons",
+    "pinch",
+    "dash",
+    "clove",
+    "cloves",
+    "can",
+    "cans",
+    "slice",
+    "slices",
+    "stick",
+    "sticks",
+    "bunch",
+    "handful",
+    "sprig",
+    "sprigs",
+    "pint",
+    "quart",
+    "piece",
+    "pieces",
+    "el",
+    "tl",
+    "esslöffel",
+    "teelöffel",
+    "prise",
+    "bund",
+    "stück",
+    "zehe",
+    "zehen",
+    "dose",
+    "becher",
+    "päckchen",
+    "cucharada",
+    "cucharadas",
+    "cucharadita",
+    "cucharaditas",
+    "taza",
+    "tazas",
+    "diente",
+    "dientes",
+    "pizca",
+    "cuillère",
+    "cuillères",
+    "càs",
+    "càc",
+    "c.à.s",
+    "pincée",
+    "gousse",
+    "gousses",
+    "tasse",
+    "sachet",
+    "cucchiaio",
+    "cucchiai",
+    "cucchiaino",
+    "cucchiaini",
+    "spicchio",
+    "spicchi",
+    "pizzico",
+    "colher",
+    "colheres",
+    "xícara",
+    "xícaras",
+    "dente",
+    "dentes",
+    "pitada",
+    "eetlepel",
+    "eetlepels",
+    "theelepel",
+    "theelepels",
+    "teen",
+    "tenen",
+    "snufje",
+    "blik",
+    "łyżka",
+    "łyżki",
+    "łyżek",
+    "łyżeczka",
+    "łyżeczki",
+    "szklanka",
+    "szklanki",
+    "ząbek",
+    "ząbki",
+    "szczypta",
+    "msk",
+    "tsk",
+    "krm",
+    "st",
+    "klyfta",
+    "spsk",
+    "ss",
+    "ts",
+    "κ.σ.",
+    "κ.γ.",
+    "γρ.",
+    "ml.",
+    "gr.",
+    "g.",
+];
+
+/// How much a line looks like an ingredient: 2 for an amount with a unit, 1 for an amount, 0 for neither.
+pub fn ingredient_likeness(line: &str) -> u32 {
+    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if line.is_empty() || line.len() > 250 {
+        return 0;
+    }
+    let starts_with_amount = line.starts_with(|c: char| c.is_numeric());
+    let first_words = line.split_whitespace().take(4);
+    let unit = first_words
+        .flat_map(|w| [w, w.trim_start_matches(|c: char| c.is_numeric() || matches!(c, '.' | ',' | '/' | '-'))]);
+    let has_unit = unit.filter(|w| !w.is_empty()).any(|w| UNITS.contains(&w));
+    match (starts_with_amount, has_unit) {
+        (true, true) => 2,
+        (true, false) => u32::from(line.split_whitespace().count() <= 14),
+        (false, true) => u32::from(line.split_whitespace().count() <= 10),
+        (false, false) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_are_known_in_many_languages() {
+        for text in [
+            "Ingredients:",
+            "Zutaten",
+            "INGREDIENTES",
+            "Ingrédients",
+            "Ingrediënten (4 personen)",
+            "Składniki",
+            "Υλικά",
+        ] {
+            assert_eq!(topic(text), Some(Topic::Ingredients), "{text}");
+        }
+        for text in [
+            "Method",
+            "Zubereitung:",
+            "Modo de preparo",
+            "Préparation",
+            "Bereiding",
+            "How to make Soup",
+            "Preparazione",
+        ] {
+            assert_eq!(topic(text), Some(Topic::Instructions), "{text}");
+        }
+        assert_eq!(topic("Notes"), Some(Topic::Other));
+        assert_eq!(topic("Methodology of our tests, in a long sentence that goes on"), None);
+        assert_eq!(topic("Soup"), None);
+    }
+
+    #[test]
+    fn ingredients_look_like_ingredients() {
+        for (line, score) in [
+            ("250g shortcrust pastry", 2),
+            ("- 2 tablespoons sugar", 2),
+            ("2 αβοκάντο ώριμα", 1),
+            ("½ onion", 1),
+            ("Handful of spinach", 1),
+            ("Salt", 0),
+            ("Bake it well.", 0),
+        ] {
+            assert_eq!(ingredient_likeness(line), score, "{line}");
+        }
+    }
+}
