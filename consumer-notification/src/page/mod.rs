@@ -1,0 +1,96 @@
+//! The live page: recipes and alerts as they come, over server-sent events, readable without JavaScript.
+//!
+//! | Path | |
+//! |---|---|
+//! | `/` | the page |
+//! | `/events` | server-sent events: one `snapshot`, then `update`s |
+//! | `/api/alerts`, `/api/recipes`, `/api/stats` | JSON, newest first |
+//! | `/assets/…` | style and script |
+//!
+//! Everything is bounded: the feed keeps the newest [`feed::KEPT`] of each list, texts are cut, and a reader who is too
+//! slow for the updates gets a fresh snapshot.
+
+mod api;
+pub mod feed;
+mod histogram;
+mod routes;
+mod updates;
+mod view;
+
+use std::sync::Arc;
+
+use recipes::topics;
+use service_kit::kafka::{Followed, Kafka};
+use service_kit::{Failure, Handle};
+use tokio_util::sync::CancellationToken;
+
+use crate::page::feed::Feed;
+use crate::page::updates::Updates;
+use crate::page::view::Views;
+
+/// Records of each partition that are read again when the page starts.
+const REPLAYED: i64 = 500;
+/// The same for pages that could not be parsed, which may be large.
+const REPLAYED_PAGES: i64 = 20;
+
+/// The page's state, shared by all who look at it. Cheap to clone.
+#[derive(Clone)]
+pub struct Page {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) feed: Feed,
+    pub(crate) views: Views,
+    pub(crate) updates: Updates,
+    pub(crate) handle: Handle,
+}
+
+impl Page {
+    /// A page with nothing on it yet.
+    #[must_use]
+    pub fn new(handle: Handle, threshold: f64) -> Self {
+        let inner = Inner { feed: Feed::new(threshold), views: Views::new(), updates: Updates::new(), handle };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Its routes.
+    pub fn routes(&self) -> axum::Router {
+        routes::routes(Arc::clone(&self.inner))
+    }
+
+    /// What is on it.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.inner.feed
+    }
+
+    /// Fills the page from the topics until the token is cancelled.
+    ///
+    /// # Errors
+    /// A topic cannot be read.
+    pub async fn follow(self, kafka: Kafka, shutdown: CancellationToken) -> Result<(), Failure> {
+        let publisher = tokio::spawn(updates::publish(Arc::clone(&self.inner), shutdown.clone()));
+        let raw_dead = topics::dead(topics::RAW_RECIPES);
+        let parsed_dead = topics::dead(topics::PARSED_RECIPES);
+        kafka.ensure_topics(&[topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead, &parsed_dead]).await?;
+        let read = move || {
+            let topics = [
+                (topics::PARSED_RECIPES, REPLAYED),
+                (topics::RECIPE_ALERTS, REPLAYED),
+                (&*parsed_dead, REPLAYED),
+                (&*raw_dead, REPLAYED_PAGES),
+            ];
+            kafka.follow(&topics, &shutdown, |followed| match followed {
+                Followed::Skipped { topic, records } => self.inner.feed.skipped(topic, records),
+                Followed::Record(record) => {
+                    self.inner.feed.take(&record);
+                    self.inner.updates.wake();
+                }
+            })
+        };
+        let result = tokio::task::spawn_blocking(read).await;
+        publisher.abort();
+        result.map_err(|error| Failure::software(format!("the live page failed: {error}")))?.map_err(Failure::from)
+    }
+}

@@ -1,0 +1,93 @@
+//! The page's paths.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::page::{Inner, api};
+
+/// Entries of each list on the page.
+pub(crate) const ON_PAGE: usize = 100;
+
+const STYLE: &str = include_str!("../../assets/page.css");
+const SCRIPT: &str = include_str!("../../assets/page.js");
+const ICON: &str = include_str!("../../assets/icon.svg");
+
+/// Nothing but our own files: no inline script or style, no frames, no foreign pictures.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(crate) fn routes(page: Arc<Inner>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/events", get(events))
+        .route("/assets/page.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/assets/page.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .route("/assets/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .route("/api/alerts", get(api::alerts))
+        .route("/api/recipes", get(api::recipes))
+        .route("/api/stats", get(api::stats))
+        .layer(axum::middleware::map_response(guard))
+        .with_state(page)
+}
+
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn index(State(page): State<Arc<Inner>>) -> Response {
+    let html = page.views.page(&page.feed.since(0, ON_PAGE));
+    ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
+}
+
+fn asset(content_type: &'static str, body: &'static str) -> Response {
+    // They change with the program and are small: asked for again each time, answered at once.
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], body).into_response()
+}
+
+/// One `snapshot` with everything on the page, then an `update` whenever there is news.
+async fn events(State(page): State<Arc<Inner>>) -> impl IntoResponse {
+    let stream = Sse::new(stream(page)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    ([(HeaderName::from_static("x-accel-buffering"), "no")], stream)
+}
+
+fn stream(page: Arc<Inner>) -> impl Stream<Item = Result<Event, Infallible>> {
+    unfold((page, None::<Receiver<Arc<str>>>), |(page, reader)| async move {
+        let Some(mut reader) = reader else { return Some(snapshot(page)) };
+        match reader.recv().await {
+            Ok(update) => Some((Ok(Event::default().event("update").data(&*update)), (page, Some(reader)))),
+            // Too slow: it starts over with what is on the page now.
+            Err(RecvError::Lagged(_)) => Some(snapshot(page)),
+            Err(RecvError::Closed) => None,
+        }
+    })
+}
+
+type Step = (Result<Event, Infallible>, (Arc<Inner>, Option<Receiver<Arc<str>>>));
+
+fn snapshot(page: Arc<Inner>) -> Step {
+    // Subscribed before the look: what comes in between is sent twice, and the script knows it by its id.
+    let reader = page.updates.subscribe();
+    let data = page.views.update(&page.feed.since(0, ON_PAGE));
+    (Ok(Event::default().event("snapshot").data(data)), (page, Some(reader)))
+}

@@ -1,0 +1,5 @@
+//! Rules: what raises an alert.
+
+mod rule;
+
+pub use rule::{Rule, RuleSet};

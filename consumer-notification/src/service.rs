@@ -1,0 +1,94 @@
+//! The notifier's parts, started and stopped together.
+
+use recipes::topics;
+use service_kit::kafka::{Kafka, Retries};
+use service_kit::settings::Source;
+use service_kit::{Failure, Handle, Service, http};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::channels::{self, LogChannel};
+use crate::engine::{Engine, EngineLoop, GROUP};
+use crate::page::Page;
+use crate::rules::{Rule, RuleSet};
+use crate::settings::{LISTEN, Settings};
+
+/// The notification service.
+pub struct Notifier {
+    settings: Settings,
+    handle: Handle,
+}
+
+impl Notifier {
+    /// Its counters and health, while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    async fn work(&self, page: Page, shutdown: &CancellationToken) -> Result<(), Failure> {
+        let Settings { kafka, calories_threshold, log_channel, .. } = &self.settings;
+        let kafka = Kafka::connect(kafka.clone(), &self.handle, shutdown).await?;
+        let raw_dead = topics::dead(topics::RAW_RECIPES);
+        kafka.ensure_topics(&[topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead]).await?;
+        kafka.ensure_partitioned_as(topics::ALERT_STATE, topics::PARSED_RECIPES).await?;
+
+        let rules = RuleSet::new(vec![Rule::calories_above(*calories_threshold)]);
+        let runtime = tokio::runtime::Handle::current();
+        let engine =
+            EngineLoop { engine: Engine::new(rules), kafka: kafka.clone(), runtime, shutdown: shutdown.clone() };
+        let mut parts = JoinSet::new();
+        parts.spawn(kafka.consumer(GROUP, &[topics::PARSED_RECIPES]).run(engine, shutdown.clone()));
+        if *log_channel {
+            // Whoever reads stdout may be back in a while; no alert is given up for that.
+            let retries = Retries { attempts: None, ..Retries::default() };
+            let consumer = kafka.consumer(channels::LOG_GROUP, &[topics::RECIPE_ALERTS]).retries(retries).aside();
+            parts.spawn(consumer.run(LogChannel::stdout(), shutdown.clone()));
+        }
+        parts.spawn(page.follow(kafka, shutdown.clone()));
+        let mut result = Ok(());
+        while let Some(ended) = parts.join_next().await {
+            let ended =
+                ended.unwrap_or_else(|error| Err(Failure::software(format!("a part of the notifier failed: {error}"))));
+            // One part that ends takes the others along; the first reason is the one that matters.
+            shutdown.cancel();
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Service for Notifier {
+    const NAME: &'static str = "consumer-notification";
+    const ABOUT: &'static str = "Raises alerts for recipes, and shows them on a live page";
+    const LISTEN: &'static str = LISTEN;
+    type Settings = Settings;
+
+    fn settings(from: &mut Source) -> Settings {
+        Settings::read(from)
+    }
+
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        Ok(Self { settings, handle: Handle::new(Self::NAME) })
+    }
+
+    async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
+        // Parts may end on their own; that must not stop other services of the same process.
+        let ours = shutdown.child_token();
+        let page = Page::new(self.handle(), self.settings.calories_threshold);
+        let server = http::Server::bind(&self.settings.listen, &self.handle).await?.merge(page.routes());
+        let server = server.spawn(ours.clone());
+        let result = self.work(page, &ours).await;
+        ours.cancel();
+        server.stopped().await;
+        match result {
+            // Told to stop while something was waited for: the end is what was asked for.
+            Err(reason) if shutdown.is_cancelled() => {
+                info!(%reason, "stopped early");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
