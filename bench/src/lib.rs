@@ -1,0 +1,1 @@
+//! Benchmarks, side by side with Apache Kafka and with the tutorial's Python pipeline.
