@@ -1,46 +1,87 @@
 //! From recipes to alerts.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use recipes::{Alert, ParsedRecipe, Verdict, headers, topics};
 use service_kit::Failure;
 use service_kit::kafka::{Batch, Kafka, Outcome, Output, Place, Processor, Record};
+use time::OffsetDateTime;
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::rules::{Rule, RuleSet};
-use crate::state::{State, States};
+use crate::rules::condition::context;
+use crate::rules::facts::Facts;
+use crate::rules::{Rule, RuleSet, RuleVersion};
+use crate::state::{RuleId, State, States};
 use crate::text;
 
 /// The group that reads `parsed_recipes`.
 pub const GROUP: &str = "consumer-notification";
 
-/// Counters of the notifier's handle, each recipe counted under one: what it came to.
+/// Counters of the notifier's handle.
 pub mod counters {
-    /// Alerts raised.
-    pub const ALERTS: &str = "alerts";
-    /// Recipes a rule held for, that had been alerted before.
+    /// Recipes read. Each is counted under one of the next four too: what it came to.
+    pub const RECIPES: &str = "recipes";
+    /// Recipes that raised one alert or more.
+    pub const ALERTED: &str = "alerted_recipes";
+    /// Recipes a rule held for, that raised none: alerted before, cooling down, or known before the rule was.
     pub const REPEATED: &str = "repeated";
     /// Recipes no rule held for.
     pub const BELOW: &str = "below_threshold";
-    /// Recipes that do not say their calories.
+    /// Recipes no rule held for that do not say their calories.
     pub const NO_CALORIES: &str = "no_calories";
-    /// Recipes read (the sum of those that follow; alerts are counted one a rule).
-    pub const RECIPES: &str = "recipes";
+    /// Alerts raised, one a rule.
+    pub const ALERTS: &str = "alerts";
+    /// Crossings that raised no alert because the rule's last one for the recipe is too new.
+    pub const COOLING_DOWN: &str = "cooling_down";
+    /// Crossings that raised no alert because the rule is newer than what it was asked of before.
+    pub const TAKEN_OVER: &str = "taken_over";
+}
+
+/// What happens when a rule with new conditions is asked about a recipe that is known already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnRuleChange {
+    /// Its first word on each such recipe raises no alert; later crossings do.
+    #[default]
+    Silent,
+    /// It raises an alert if it holds and the rule of that name did not hold before.
+    Alert,
 }
 
 /// Applies the rules to recipes, in order within a partition.
 pub struct Engine {
-    rules: RuleSet,
+    rules: Arc<RuleSet>,
+    /// Number and version of each rule, in their order.
+    ids: Vec<(RuleId, RuleVersion)>,
+    on_change: OnRuleChange,
     states: States,
+}
+
+/// What a rule came to.
+struct Word {
+    rule: usize,
+    /// Another than it said before.
+    state: State,
+    raise: bool,
+    previous: Option<f64>,
 }
 
 impl Engine {
     /// An engine that remembers nothing yet.
     #[must_use]
-    pub fn new(rules: RuleSet) -> Self {
-        Self { rules, states: States::default() }
+    pub fn new(rules: Arc<RuleSet>, on_change: OnRuleChange) -> Self {
+        let mut engine = Self { rules: Arc::clone(&rules), ids: Vec::new(), on_change, states: States::default() };
+        engine.set_rules(rules);
+        engine
+    }
+
+    /// Goes on with other rules.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        self.ids = rules.iter().map(|rule| (self.states.rule(&rule.name), rule.version())).collect();
+        self.rules = rules;
     }
 
     /// What is remembered.
@@ -48,52 +89,100 @@ impl Engine {
         &mut self.states
     }
 
-    /// What becomes of a record of `parsed_recipes`.
-    pub fn decide(&mut self, record: &Record) -> Outcome {
+    /// What becomes of a record of `parsed_recipes` that is read now.
+    pub fn decide(&mut self, record: &Record, now: OffsetDateTime) -> Outcome {
         let Some(value) = &record.value else { return Outcome::dead("the record has no value") };
         let mut recipe = match ParsedRecipe::from_json(value) {
             Ok(recipe) => recipe,
             Err(error) => return Outcome::dead(error.to_string()),
         };
         take_url_from_key(&mut recipe, record);
-        match self.apply(record, &recipe) {
+        match self.apply(record, &recipe, now) {
             Ok(outcome) => outcome,
             Err(error) => Outcome::dead(error.to_string()),
         }
     }
 
-    fn apply(&mut self, record: &Record, recipe: &ParsedRecipe) -> Result<Outcome, recipes::ReadError> {
-        let identity = recipe.identity().to_owned();
-        let (mut alerts, mut states, mut holds) = (Vec::new(), Vec::new(), false);
-        for rule in self.rules.iter() {
-            // What is unknown says nothing: the rule's last word stands.
-            let Some(verdict) = rule.verdict(recipe) else { continue };
-            holds |= verdict == Verdict::Above;
-            let before = self.states.get(record.place.partition, &rule.name, &identity);
+    fn apply(
+        &mut self,
+        record: &Record,
+        recipe: &ParsedRecipe,
+        now: OffsetDateTime,
+    ) -> Result<Outcome, recipes::ReadError> {
+        let (partition, identity) = (record.place.partition, recipe.identity());
+        let mut counts = vec![counters::RECIPES];
+        let (words, holds) = self.words(partition, recipe, now, &mut counts);
+        let rules = Arc::clone(&self.rules);
+        let (mut alerts, mut states) = (Vec::new(), Vec::with_capacity(words.len()));
+        for word in words {
+            if word.raise {
+                let rule = rules.iter().as_slice().get(word.rule);
+                alerts.extend(rule.map(|rule| raise(rule, record, recipe, identity, word.previous, now)).transpose()?);
+            }
+            states.push(self.states.set(partition, identity, self.ids[word.rule].0, word.state)?);
+        }
+        counts.push(match (alerts.is_empty(), holds, recipe.calories) {
+            (false, ..) => counters::ALERTED,
+            (true, true, _) => counters::REPEATED,
+            (true, false, Some(_)) => counters::BELOW,
+            (true, false, None) => counters::NO_CALORIES,
+        });
+        counts.extend(alerts.iter().map(|_| counters::ALERTS));
+        // Where there are no transactions: a state without its alert would be an alert lost; an alert without its state
+        // is one told twice at worst.
+        let outcome = Outcome::produce(alerts).then(states);
+        Ok(counts.into_iter().fold(outcome, Outcome::counting))
+    }
+
+    /// What the rules say that they did not say before, and whether any holds.
+    fn words(
+        &self,
+        partition: i32,
+        recipe: &ParsedRecipe,
+        now: OffsetDateTime,
+        counts: &mut Vec<&'static str>,
+    ) -> (Vec<Word>, bool) {
+        let facts = Facts::of(recipe, self.rules.fields());
+        let context = context(&facts);
+        let known = self.states.of(partition, recipe.identity());
+        let (mut words, mut any_holds) = (Vec::new(), false);
+        for (index, (rule, (id, version))) in self.rules.iter().zip(&self.ids).enumerate() {
+            let before = known.and_then(|words| words.iter().find(|(known, _)| known == id)).map(|(_, state)| *state);
+            let verdict = match (rule.verdict(&context, before.map(|state| state.verdict)), before) {
+                (Some(verdict), _) => verdict,
+                // That the recipe was seen is worth knowing when the rule changes.
+                (None, None) => {
+                    let state =
+                        State { verdict: Verdict::Below, value: None, alerted_at: None, version: Some(*version) };
+                    words.push(Word { rule: index, state, raise: false, previous: None });
+                    continue;
+                }
+                // What is unknown says nothing: the rule's last word stands.
+                (None, Some(_)) => continue,
+            };
+            any_holds |= verdict == Verdict::Above;
             let crossing = verdict == Verdict::Above && before.is_none_or(|state| state.verdict == Verdict::Below);
-            let mut alerted_at = before.and_then(|state| state.alerted_at);
-            if crossing {
-                let (alert, output) = raise(rule, record, recipe, &identity, before)?;
-                alerted_at = Some(alert.raised_at);
-                alerts.push(output);
+            let new_rule = match before {
+                Some(state) => state.version.is_some_and(|before| before != *version),
+                None => known.is_some(),
+            };
+            let last_alert = before.and_then(|state| state.alerted_at);
+            let mut raise = crossing;
+            if crossing && new_rule && self.on_change == OnRuleChange::Silent {
+                counts.push(counters::TAKEN_OVER);
+                raise = false;
+            } else if crossing && last_alert.is_some_and(|at| now - at < rule.cooldown) {
+                counts.push(counters::COOLING_DOWN);
+                raise = false;
             }
-            let now = State { verdict, value: recipe.calories, alerted_at };
-            if before != Some(now) {
-                states.push(self.states.set(record.place.partition, &rule.name, &identity, now)?);
+            let alerted_at = if raise { Some(now) } else { last_alert };
+            let state = State { verdict, value: recipe.calories, alerted_at, version: Some(*version) };
+            if before != Some(state) {
+                let previous = before.and_then(|state| state.value);
+                words.push(Word { rule: index, state, raise, previous });
             }
         }
-        let raised = alerts.len();
-        // A state without its alert would be an alert lost; an alert without its state is one told twice at worst.
-        let mut outcome = Outcome::produce(alerts).then(states).counting(counters::RECIPES);
-        for _ in 0..raised {
-            outcome = outcome.counting(counters::ALERTS);
-        }
-        Ok(match (raised, holds, recipe.calories) {
-            (1.., ..) => outcome,
-            (0, true, _) => outcome.counting(counters::REPEATED),
-            (0, false, Some(_)) => outcome.counting(counters::BELOW),
-            (0, false, None) => outcome.counting(counters::NO_CALORIES),
-        })
+        (words, any_holds)
     }
 }
 
@@ -112,10 +201,11 @@ fn raise(
     record: &Record,
     recipe: &ParsedRecipe,
     identity: &str,
-    before: Option<State>,
-) -> Result<(Alert, Output), recipes::ReadError> {
+    previous: Option<f64>,
+    now: OffsetDateTime,
+) -> Result<Output, recipes::ReadError> {
     let id = Alert::id(&rule.name, identity, record.place.partition, record.offset, record.timestamp_ms);
-    let alert = rule.alert(id, recipe, identity, before.and_then(|state| state.value));
+    let alert = rule.alert(id, recipe, identity, previous, now);
     let mut output = Output::to(topics::RECIPE_ALERTS)
         .key(identity)
         .value(alert.to_json()?)
@@ -123,12 +213,18 @@ fn raise(
     if let Some(trace) = record.header(headers::TRACEPARENT) {
         output = output.header(Cow::Borrowed(headers::TRACEPARENT), trace);
     }
-    Ok((alert, output))
+    Ok(output)
+}
+
+/// As exact as `alert_state` keeps it, so that a state read back is the state that was written.
+fn to_the_millisecond(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_millisecond(at.millisecond()).unwrap_or(at)
 }
 
 /// The engine in its loop: restores the state of partitions as they are assigned.
 pub(crate) struct EngineLoop {
     pub(crate) engine: Engine,
+    pub(crate) rules: watch::Receiver<Arc<RuleSet>>,
     pub(crate) kafka: Kafka,
     pub(crate) runtime: Runtime,
     pub(crate) shutdown: CancellationToken,
@@ -136,7 +232,12 @@ pub(crate) struct EngineLoop {
 
 impl Processor for EngineLoop {
     fn process(&mut self, batch: &Batch) -> Vec<Outcome> {
-        batch.iter().map(|record| self.engine.decide(record)).collect()
+        // An error says that nobody changes the rules any more.
+        if self.rules.has_changed().unwrap_or(false) {
+            self.engine.set_rules(Arc::clone(&self.rules.borrow_and_update()));
+        }
+        let now = to_the_millisecond(OffsetDateTime::now_utc());
+        batch.iter().map(|record| self.engine.decide(record, now)).collect()
     }
 
     fn assigned(&mut self, places: &[Place]) -> Result<(), Failure> {

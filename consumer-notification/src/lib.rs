@@ -20,7 +20,7 @@ mod settings;
 mod state;
 mod text;
 
-pub use engine::Engine;
+pub use engine::{Engine, OnRuleChange, counters};
 pub use service::Notifier;
 pub use settings::Settings;
 pub use state::States;

@@ -1,9 +1,12 @@
 //! The notifier's parts, started and stopped together.
 
+use std::sync::Arc;
+
 use recipes::topics;
 use service_kit::kafka::{Kafka, Retries};
 use service_kit::settings::Source;
-use service_kit::{Failure, Handle, Service, http};
+use service_kit::{Failure, Handle, Service, Verb, http};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -11,12 +14,13 @@ use tracing::info;
 use crate::channels::{self, LogChannel};
 use crate::engine::{Engine, EngineLoop, GROUP};
 use crate::page::Page;
-use crate::rules::{Rule, RuleSet};
+use crate::rules::{self, RuleSet};
 use crate::settings::{LISTEN, Settings};
 
 /// The notification service.
 pub struct Notifier {
     settings: Settings,
+    rules: Arc<RuleSet>,
     handle: Handle,
 }
 
@@ -28,17 +32,26 @@ impl Notifier {
     }
 
     async fn work(&self, page: Page, shutdown: &CancellationToken) -> Result<(), Failure> {
-        let Settings { kafka, calories_threshold, log_channel, .. } = &self.settings;
+        let Settings { kafka, rules: source, on_rule_change, log_channel, .. } = &self.settings;
         let kafka = Kafka::connect(kafka.clone(), &self.handle, shutdown).await?;
         let raw_dead = topics::dead(topics::RAW_RECIPES);
         kafka.ensure_topics(&[topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead]).await?;
         kafka.ensure_partitioned_as(topics::ALERT_STATE, topics::PARSED_RECIPES).await?;
 
-        let rules = RuleSet::new(vec![Rule::calories_above(*calories_threshold)]);
-        let runtime = tokio::runtime::Handle::current();
-        let engine =
-            EngineLoop { engine: Engine::new(rules), kafka: kafka.clone(), runtime, shutdown: shutdown.clone() };
+        let (changes, rules) = watch::channel(Arc::clone(&self.rules));
+        let engine = EngineLoop {
+            engine: Engine::new(Arc::clone(&self.rules), *on_rule_change),
+            rules,
+            kafka: kafka.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            shutdown: shutdown.clone(),
+        };
         let mut parts = JoinSet::new();
+        let watching = source.clone().watch(changes, self.handle(), shutdown.clone());
+        parts.spawn(async move {
+            watching.await;
+            Ok(())
+        });
         parts.spawn(kafka.consumer(GROUP, &[topics::PARSED_RECIPES]).run(engine, shutdown.clone()));
         if *log_channel {
             // Whoever reads stdout may be back in a while; no alert is given up for that.
@@ -70,13 +83,25 @@ impl Service for Notifier {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        Ok(Self { settings, handle: Handle::new(Self::NAME) })
+        let rules = Arc::new(settings.rules.load()?);
+        Ok(Self { settings, rules, handle: Handle::new(Self::NAME) })
+    }
+
+    fn verbs() -> Vec<Verb> {
+        vec![
+            Verb { name: "check-rules", about: "[FILE] Check the rules and list them", run: rules::check_rules },
+            Verb {
+                name: "test-rule",
+                about: "RULE FILE.json Say what a rule makes of a recipe, and why",
+                run: rules::test_rule,
+            },
+        ]
     }
 
     async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
         // Parts may end on their own; that must not stop other services of the same process.
         let ours = shutdown.child_token();
-        let page = Page::new(self.handle(), self.settings.calories_threshold);
+        let page = Page::new(self.handle(), self.settings.rules.calories_threshold);
         let server = http::Server::bind(&self.settings.listen, &self.handle).await?.merge(page.routes());
         let server = server.spawn(ours.clone());
         let result = self.work(page, &ours).await;

@@ -4,6 +4,9 @@ use service_kit::http;
 use service_kit::kafka::KafkaSettings;
 use service_kit::settings::Source;
 
+use crate::engine::OnRuleChange;
+use crate::rules::RuleSource;
+
 /// Address of the live page, health and metrics.
 pub const LISTEN: &str = "0.0.0.0:8080";
 
@@ -14,8 +17,10 @@ pub struct Settings {
     pub kafka: KafkaSettings,
     /// Address of the live page, health and metrics.
     pub listen: String,
-    /// Calories above which a recipe raises an alert, in kcal a serving, 0 to 100,000.
-    pub calories_threshold: f64,
+    /// Where the rules come from.
+    pub rules: RuleSource,
+    /// What a rule with new conditions does about recipes that are known already.
+    pub on_rule_change: OnRuleChange,
     /// Whether the log channel prints alerts to stdout.
     pub log_channel: bool,
 }
@@ -27,7 +32,8 @@ impl Settings {
         Self {
             kafka: KafkaSettings::new(bootstrap_servers),
             listen: LISTEN.to_owned(),
-            calories_threshold: 200.0,
+            rules: RuleSource { file: None, calories_threshold: 200.0 },
+            on_rule_change: OnRuleChange::default(),
             log_channel: true,
         }
     }
@@ -37,13 +43,21 @@ impl Settings {
         Self {
             kafka: KafkaSettings::read(from),
             listen: http::listen_setting(from, LISTEN),
-            calories_threshold: from
-                .get::<f64>("calories_threshold", "Calories above which a recipe raises an alert")
-                .flag("threshold")
-                .unit("kcal a serving")
-                .within(0.0..=recipes::MAX_KCAL)
-                .or(200.0),
+            rules: RuleSource::read(from),
+            on_rule_change: on_rule_change(from),
             log_channel: from.get::<bool>("log_channel", "Whether alerts are printed to stdout, a line each").or(true),
         }
     }
+}
+
+fn on_rule_change(from: &mut Source) -> OnRuleChange {
+    let given = from
+        .get::<String>(
+            "on_rule_change",
+            "What a new or changed rule does about recipes that are known already: silent only notes what it says of them, \
+            alert raises an alert where it holds now and did not before",
+        )
+        .choices(&["silent", "alert"])
+        .or("silent".to_owned());
+    if given == "alert" { OnRuleChange::Alert } else { OnRuleChange::Silent }
 }

@@ -7,15 +7,26 @@ use service_kit::kafka::{Output, Record};
 use time::OffsetDateTime;
 use tracing::warn;
 
+use crate::rules::RuleVersion;
+
 /// State of the partitions this instance owns.
 ///
-/// Invariant: for every owned partition the map holds, for each key, what the last record of that key in the same
-/// partition of `alert_state` says, or will say once the batch under way is written. A partition that is not owned is
-/// not there.
+/// Invariant: for every owned partition the map holds, for each recipe and rule, what the last record of their key in
+/// the same partition of `alert_state` says, or will say once the batch under way is written. A partition that is not
+/// owned is not there.
 #[derive(Debug, Default)]
 pub struct States {
-    partitions: HashMap<i32, HashMap<Box<[u8]>, State>>,
+    partitions: HashMap<i32, Words>,
+    /// Names of the rules by number. None is ever dropped: there are as many as an operator has thought of.
+    rules: Vec<Box<str>>,
 }
+
+/// What each rule last said, by recipe.
+type Words = HashMap<Box<str>, Vec<(RuleId, State)>>;
+
+/// A rule's name as a number, good as long as the [`States`] that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleId(u32);
 
 /// One rule's last word on one recipe.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +37,8 @@ pub struct State {
     pub value: Option<f64>,
     /// When it last raised an alert.
     pub alerted_at: Option<OffsetDateTime>,
+    /// The conditions it had then; none where that is not known.
+    pub version: Option<RuleVersion>,
 }
 
 impl States {
@@ -36,19 +49,23 @@ impl States {
 
     /// Takes over a record of `alert_state`; a tombstone forgets its key.
     pub fn restore(&mut self, record: &Record) {
-        let Some(key) = &record.key else { return };
-        let states = self.partitions.entry(record.place.partition).or_default();
+        let key = record.key_text().into_owned();
+        let Some((rule, url)) = key.split_once(' ') else { return };
+        let (partition, id) = (record.place.partition, self.rule(rule));
         let Some(value) = &record.value else {
-            states.remove(&**key);
+            let recipes = self.partitions.entry(partition).or_default();
+            if let Some(words) = recipes.get_mut(url) {
+                words.retain(|(rule, _)| *rule != id);
+            }
             return;
         };
         match AlertState::from_json(value) {
-            Ok(AlertState { verdict, value, alerted_at, .. }) => {
-                states.insert(key.clone().into(), State { verdict, value, alerted_at });
+            Ok(AlertState { verdict, value, alerted_at, rule_version, .. }) => {
+                let version = RuleVersion::parse(&rule_version);
+                self.remember(partition, url, id, State { verdict, value, alerted_at, version });
             }
             Err(error) => {
-                let key = record.key_text();
-                warn!(%key, offset = record.offset, %error, "state record ignored; its recipe may be alerted again");
+                warn!(key, offset = record.offset, %error, "state record ignored; its recipe may be alerted again");
             }
         }
     }
@@ -58,10 +75,19 @@ impl States {
         self.partitions.remove(&partition);
     }
 
-    /// The last word of a rule on a recipe.
+    /// The number of a rule's name.
+    pub fn rule(&mut self, name: &str) -> RuleId {
+        let index = self.rules.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            self.rules.push(name.into());
+            self.rules.len() - 1
+        });
+        RuleId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// What all rules last said of a recipe; none when none was ever asked.
     #[must_use]
-    pub fn get(&self, partition: i32, rule: &str, identity: &str) -> Option<State> {
-        self.partitions.get(&partition)?.get(AlertState::key(rule, identity).as_bytes()).copied()
+    pub fn of(&self, partition: i32, identity: &str) -> Option<&[(RuleId, State)]> {
+        self.partitions.get(&partition)?.get(identity).map(Vec::as_slice)
     }
 
     /// Remembers a word, and gives the record that makes it last.
@@ -71,26 +97,42 @@ impl States {
     pub fn set(
         &mut self,
         partition: i32,
-        rule: &str,
         identity: &str,
+        id: RuleId,
         state: State,
     ) -> Result<Output, recipes::ReadError> {
-        let State { verdict, value, alerted_at } = state;
-        let message = AlertState { rule: rule.to_owned(), url: identity.to_owned(), verdict, value, alerted_at };
-        let (key, json) = (AlertState::key(rule, identity), message.to_json()?);
-        self.partitions.entry(partition).or_default().insert(key.clone().into_bytes().into(), state);
+        let rule = self.rules.get(id.0 as usize).map_or("", |name| &**name);
+        let State { verdict, value, alerted_at, version } = state;
+        let key = AlertState::key(rule, identity);
+        let rule_version = version.map(|version| version.to_string()).unwrap_or_default();
+        let message =
+            AlertState { rule: rule.to_owned(), url: identity.to_owned(), verdict, value, alerted_at, rule_version };
+        let json = message.to_json()?;
+        self.remember(partition, identity, id, state);
         Ok(Output::to(topics::ALERT_STATE).partition(partition).key(key).value(json))
+    }
+
+    fn remember(&mut self, partition: i32, identity: &str, id: RuleId, state: State) {
+        let recipes = self.partitions.entry(partition).or_default();
+        if let Some(words) = recipes.get_mut(identity) {
+            match words.iter_mut().find(|(rule, _)| *rule == id) {
+                Some((_, word)) => *word = state,
+                None => words.push((id, state)),
+            }
+        } else {
+            recipes.insert(identity.into(), vec![(id, state)]);
+        }
     }
 
     /// How many words are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.partitions.values().map(HashMap::len).sum()
+        self.partitions.values().flat_map(HashMap::values).map(Vec::len).sum()
     }
 
     /// Whether nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.partitions.values().all(HashMap::is_empty)
+        self.len() == 0
     }
 }

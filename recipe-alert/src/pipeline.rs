@@ -170,7 +170,8 @@ impl Services {
             // The sample site has a page that changes between visits: show it soon.
             producer.push(("--interval", "15s".to_owned()));
         }
-        let notifier = vec![("--listen", settings.listen.clone()), ("--threshold", settings.threshold.to_string())];
+        let mut notifier = vec![("--listen", settings.listen.clone()), ("--threshold", settings.threshold.to_string())];
+        notifier.extend(settings.rules.clone().map(|rules| ("--rules", rules)));
         let producer: ProducerRawRecipes = build(bootstrap, producer)?;
         let parser: Parser = build(bootstrap, vec![("--listen", "127.0.0.1:0".to_owned())])?;
         let notifier: Notifier = build(bootstrap, notifier)?;

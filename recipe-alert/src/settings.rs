@@ -20,7 +20,9 @@ pub struct Settings {
     pub sample_site_listen: String,
     /// What to crawl instead of the sample site.
     pub sources: Vec<String>,
-    /// Calories a serving above which a recipe raises an alert.
+    /// The rules' file.
+    pub rules: Option<String>,
+    /// Calories a serving above which a recipe raises an alert, without rules.
     pub threshold: f64,
     /// End when every source is done.
     pub once: bool,
@@ -50,8 +52,9 @@ impl Settings {
                      producer-raw-recipes takes it; may be given more than once",
                 )
                 .or(Vec::new()),
+            rules: from.get::<String>("rules", "TOML file with the rules, read again when it changes").maybe(),
             threshold: from
-                .get::<f64>("calories_threshold", "Calories above which a recipe raises an alert")
+                .get::<f64>("calories_threshold", "Calories above which a recipe raises an alert; without --rules")
                 .flag("threshold")
                 .unit("kcal a serving")
                 .within(0.0..=recipes::MAX_KCAL)

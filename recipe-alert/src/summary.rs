@@ -12,8 +12,10 @@ pub struct Summary {
     pub pages: u64,
     /// Recipes read from them.
     pub recipes: u64,
-    /// Recipes that raised an alert.
+    /// Alerts raised.
     pub alerts: u64,
+    /// Recipes that raised one or more of them.
+    pub alerted: u64,
     /// Recipes above the threshold that had raised their alert before.
     pub alerted_before: u64,
     /// Recipes at or below the threshold.
@@ -36,6 +38,7 @@ impl Summary {
             pages: producer.count("published") + producer.count("dead_letters"),
             recipes: parser.count("consumed") - parser.count("dead_letters"),
             alerts: notifier.count("alerts"),
+            alerted: notifier.count("alerted_recipes"),
             alerted_before: notifier.count("repeated"),
             below: notifier.count("below_threshold"),
             no_calories: notifier.count("no_calories"),
@@ -47,13 +50,15 @@ impl Summary {
 
     /// Whether every page is in exactly one of the outcomes.
     pub fn is_accounted_for(&self) -> bool {
-        self.alerts + self.alerted_before + self.below + self.no_calories + self.dead_letters == self.pages
+        self.alerted + self.alerted_before + self.below + self.no_calories + self.dead_letters == self.pages
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pages, recipes, alerts, alerted_before, below, no_calories, dead_letters, failures, elapsed } = self;
+        let Self {
+            pages, recipes, alerts, alerted_before, below, no_calories, dead_letters, failures, elapsed, ..
+        } = self;
         write!(f, "{pages} pages, {recipes} recipes: {alerts} alerts, ")?;
         if *alerted_before > 0 {
             write!(f, "{alerted_before} alerted before, ")?;

@@ -45,6 +45,13 @@ pub struct Alert {
     #[serde(with = "stamp")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub raised_at: OffsetDateTime,
+    /// Names of the channels the rule asks for; empty for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
+    /// Raised in the rule's quiet hours: it is recorded, shown, logged and part of digests, and no channel that
+    /// delivers at once passes it on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
     /// Version of this message's shape.
     #[serde(default)]
     pub schema_version: u32,
@@ -127,6 +134,9 @@ pub struct AlertState {
     #[serde(default, with = "stamp::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub alerted_at: Option<OffsetDateTime>,
+    /// Tells the rule's conditions from earlier ones under the same name; empty in records that name none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule_version: String,
 }
 
 impl AlertState {

@@ -155,6 +155,7 @@ fn states_read_back_as_written() {
         verdict: Verdict::Above,
         value: Some(250.5),
         alerted_at: Some(datetime!(2026-11-20 13:30:00 UTC)),
+        rule_version: "0a1b".to_owned(),
     };
     assert_eq!(AlertState::from_json(&alert.to_json().unwrap()), Ok(alert));
     let crawl =

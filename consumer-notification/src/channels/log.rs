@@ -73,7 +73,13 @@ mod tests {
 
     fn record(title: &str) -> Record {
         let recipe = ParsedRecipe { title: title.to_owned(), calories: Some(310.0), ..ParsedRecipe::default() };
-        let alert = Rule::calories_above(200.0).alert(Alert::id("r", "u", 0, 0, 0), &recipe, "u", None);
+        let alert = Rule::calories_above(200.0).unwrap().alert(
+            Alert::id("r", "u", 0, 0, 0),
+            &recipe,
+            "u",
+            None,
+            time::OffsetDateTime::now_utc(),
+        );
         let place = Place::new("recipe_alerts", 0);
         Record {
             place,

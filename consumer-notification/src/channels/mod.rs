@@ -4,3 +4,6 @@
 mod log;
 
 pub use log::{GROUP as LOG_GROUP, LogChannel};
+
+/// Name of the channel that prints alerts, for rules.
+pub const LOG: &str = "log";

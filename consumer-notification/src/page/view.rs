@@ -76,7 +76,13 @@ mod tests {
             calories: Some(310.0),
             ..ParsedRecipe::default()
         };
-        let alert = Rule::calories_above(200.0).alert(recipes::Alert::id("r", url, 0, 0, 0), &recipe, url, None);
+        let alert = Rule::calories_above(200.0).unwrap().alert(
+            recipes::Alert::id("r", url, 0, 0, 0),
+            &recipe,
+            url,
+            None,
+            time::OffsetDateTime::now_utc(),
+        );
         let record = |topic: &str, value: Vec<u8>| Record {
             place: Place::new(topic, 0),
             offset: 0,

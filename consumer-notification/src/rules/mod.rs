@@ -1,5 +1,17 @@
 //! Rules: what raises an alert.
+//!
+//! A rule is a condition in CEL ([`condition`]) over a recipe ([`facts`]), with what is said when it begins to hold. The
+//! rules come from a TOML file ([`file`]), or there is the one that needs none ([`source`]).
 
+mod commands;
+pub mod condition;
+pub mod facts;
+pub mod file;
+pub mod message;
+pub mod quiet;
 mod rule;
+mod source;
 
-pub use rule::{Rule, RuleSet};
+pub use commands::{check_rules, test_rule};
+pub use rule::{Rule, RuleSet, RuleVersion};
+pub use source::RuleSource;
