@@ -314,30 +314,45 @@ fn check_dynamic(target: &Properties, layer: BrokerLayer) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Listeners are opened at the start. Kafka opens and closes some while it runs; here they are told to wait, and what
-/// an open listener cannot take over is refused in Kafka's words.
+/// Settings of a listener that Kafka changes while the listener is open (`SocketServer.ListenerReconfigurableConfigs`).
+const LISTENER_LIMITS: [&str; 3] = ["max.connections", "max.connection.creation.rate", "num.network.threads"];
+
+/// Listeners are opened at the start. Kafka opens and closes some while it runs; here they are told to wait.
+///
+/// A change of security settings that all listeners share is refused in Kafka's words where a listener has settings of
+/// its own that came after the start and cannot take effect while it is open (`DynamicListenerConfig`).
 fn check_listeners(config: &BrokerConfig, current: &DynamicConfigs, next: &DynamicConfigs) -> Result<(), ConfigError> {
     let statics = config.statics();
     let set = |dynamic: &DynamicConfigs, name: &str| {
         [&dynamic.broker, &dynamic.cluster, statics].into_iter().find_map(|layer| layer.get(name)).cloned()
     };
-    for name in next.broker.keys().chain(next.cluster.keys()).filter(|name| set(current, name) != set(next, name)) {
-        let Some(definition) = settings::known(name) else { continue };
-        if matches!(definition.name, "listeners" | "listener.security.protocol.map") {
+    let names = || next.broker.keys().chain(next.cluster.keys());
+    let mut security = false;
+    for name in names().filter(|name| set(current, name) != set(next, name)) {
+        if matches!(name.as_str(), "listeners" | "listener.security.protocol.map") {
             let message =
                 format!("{name} takes effect at the start of this broker: set it in server.properties and restart");
             return Err(ConfigError::InvalidRequest(message));
         }
-        let of_listener = definition.name.starts_with("sasl.") || definition.name.starts_with("ssl.");
-        if of_listener && !definition.per_listener {
-            let listener = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
-            let listener = listener.map(|(listener, _)| listener.to_uppercase());
-            let first = || config.listeners.clients.first().map(|listener| listener.name.clone()).unwrap_or_default();
+        security |= name.starts_with("sasl.") || name.starts_with("ssl.");
+    }
+    if !security {
+        return Ok(());
+    }
+    for listener in &config.listeners.clients {
+        let prefix = format!("listener.name.{}.", listener.name.to_lowercase());
+        let is_fixed = |name: &&String| {
+            name.strip_prefix(&prefix).is_some_and(|base| {
+                let dynamic = settings::known(base).is_some_and(|known| known.per_listener);
+                !dynamic && !LISTENER_LIMITS.contains(&base)
+            })
+        };
+        if names().filter(is_fixed).any(|name| set(next, name) != statics.get(name).cloned()) {
             return Err(ConfigError::InvalidRequest(format!(
                 "Invalid value org.apache.kafka.common.config.ConfigException: Configs cannot be updated dynamically for \
                  existing listener ListenerName({}), restart broker or create a new listener for update for configuration \
                  Invalid dynamic configuration",
-                listener.unwrap_or_else(first)
+                listener.name
             )));
         }
     }
@@ -346,9 +361,8 @@ fn check_listeners(config: &BrokerConfig, current: &DynamicConfigs, next: &Dynam
 
 /// A listener's own settings belong to one broker, but for its limits and threads.
 fn is_per_broker(name: &str) -> bool {
-    const OF_ALL: [&str; 3] = ["max.connections", "max.connection.creation.rate", "num.network.threads"];
     match name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')) {
-        Some((_listener, base)) => !OF_ALL.contains(&base),
+        Some((_listener, base)) => !LISTENER_LIMITS.contains(&base),
         None => definitions(Scope::Broker).get(name).is_some_and(|known| known.update == UpdateMode::PerBroker),
     }
 }
