@@ -39,9 +39,6 @@ const TAIL: &str = "
 /// What a client may notice, by API.
 fn difference(api: ApiKey) -> &'static str {
     match api {
-        ApiKey::Metadata => {
-            "A topic made on demand is in the reply already, instead of UNKNOWN_TOPIC_OR_PARTITION first."
-        }
         ApiKey::Produce | ApiKey::Fetch => "Versions of 3.9 with their formats.",
         ApiKey::CreatePartitions => "A request for more than 10,000 partitions makes none, instead of some.",
         ApiKey::DeleteTopics => "Replies are in the order of the request.",

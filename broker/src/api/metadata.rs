@@ -46,8 +46,11 @@ pub async fn handle(context: &Context<'_>, request: MetadataRequest<'_>) -> Meta
     if asked.iter().any(|topic| topic.name.is_none()) {
         return refused(asked, ErrorCode::UnknownServerError);
     }
+    // As on Kafka, a topic that is made on demand is not in the reply yet: clients ask again, and who has just deleted a
+    // topic sees that it is gone.
+    let topics = by_name(node, asked);
     create_missing(context, &request, asked).await;
-    respond(context, &request, Vec::new(), by_name(node, asked))
+    respond(context, &request, Vec::new(), topics)
 }
 
 fn needs_ids(topic: &MetadataRequestTopic<'_>) -> bool {
