@@ -24,6 +24,7 @@ pub mod local;
 pub mod markup;
 pub mod membership;
 pub mod politeness;
+mod progress;
 pub mod publisher;
 pub mod recrawl;
 pub mod robots;

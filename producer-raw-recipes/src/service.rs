@@ -15,6 +15,7 @@ use crate::commands;
 use crate::crawl::{Crawl, Sharing};
 use crate::fetcher::Fetcher;
 use crate::membership::{self, Membership};
+use crate::progress;
 use crate::publisher::KafkaPublisher;
 use crate::settings::Settings;
 use crate::sources_watch;
@@ -74,6 +75,8 @@ impl Service for ProducerRawRecipes {
             }
             let writer = Uuid::new_v4().simple().to_string();
             let publisher = KafkaPublisher::new(kafka.producer()?, &writer);
+            let shown_until = shutdown.child_token();
+            let shown = tokio::spawn(progress::show(sources.clone(), shown_until.clone()));
             let (once, summary) = (settings.crawl.once, sources.clone());
             let (flags, file) = (settings.flag_sources(), settings.sources_file.clone());
             let mut crawl = Crawl::new(settings.crawl, settings.sources, fetcher, publisher, sources);
@@ -85,6 +88,9 @@ impl Service for ProducerRawRecipes {
             } else {
                 Box::pin(crawl.run(shutdown.clone())).await
             };
+            shown_until.cancel();
+            // The line is gone before the summary comes.
+            let _ = shown.await;
             if once {
                 summary.tell();
             }

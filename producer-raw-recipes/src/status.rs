@@ -44,7 +44,7 @@ pub struct SourceStatus {
     pub next_visit: Option<OffsetDateTime>,
     /// No longer among the sources.
     #[serde(skip)]
-    retired: bool,
+    pub(crate) retired: bool,
 }
 
 /// A page that failed.

@@ -63,6 +63,7 @@ pub mod http;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
+pub mod progress;
 pub mod settings;
 mod shutdown;
 mod start;

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::progress::AboveProgress;
 use crate::settings::Source;
 
 /// What is logged, and how.
@@ -49,7 +50,7 @@ pub fn init(settings: &LogSettings) {
         // The filter was checked when it was read.
         let filter = EnvFilter::new(&settings.filter);
         let registry = tracing_subscriber::registry().with(filter);
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let layer = tracing_subscriber::fmt::layer().with_writer(|| AboveProgress);
         // Fails only when the embedding program logs already: its choice stands.
         let _ = if json {
             registry.with(layer.json().flatten_event(true)).try_init()

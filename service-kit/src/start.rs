@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::healthcheck::healthcheck;
 use crate::logging::{self, LogSettings};
 use crate::settings::{Invocation, Source};
-use crate::{http, metrics, shutdown};
+use crate::{http, metrics, progress, shutdown};
 
 /// Longest time from SIGTERM to the exit.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -94,6 +94,7 @@ fn begin<S: Service>() -> Result<(), Failure> {
             source.finish()?;
             logging::init(&log);
             metrics::install();
+            progress::allow();
             serve::<S>(settings)
         }
         Some(name) => match verbs.iter().find(|verb| verb.name == name) {
