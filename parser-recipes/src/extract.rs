@@ -250,7 +250,18 @@ pub fn full(page: Page<'_>, rules: &Rules) -> Result<Merged, NoRecipe> {
         merged.mend(Source::Selectors, &draft);
         merged.fill(Source::Selectors, draft);
     }
-    let guessed = heuristics::read(&tree, &merged.draft);
+    // A record without lists is a shell that the site's program filled; what the page shows of times is then better.
+    let shell = merged.main_source().is_some()
+        && !has_items(&merged.draft.ingredients)
+        && !has_items(&merged.draft.instructions);
+    let mut known = merged.draft.clone();
+    if shell {
+        (known.prep_time, known.cook_time, known.total_time) = (None, None, None);
+    }
+    let guessed = heuristics::read(&tree, &known);
+    if shell {
+        merged.retime(Source::Heuristics, &guessed);
+    }
     merged.mend(Source::Heuristics, &guessed);
     let found = [&merged.draft, &guessed].iter().any(|d| has_items(&d.ingredients) || has_items(&d.instructions));
     scripts.extend(silent.into_iter().map(Json::parse));

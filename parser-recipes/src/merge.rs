@@ -76,6 +76,15 @@ impl Merged {
         }
     }
 
+    /// Puts the times that the page shows in the place of those known, where it shows any.
+    pub fn retime(&mut self, source: Source, page: &Draft) {
+        if let Some(total) = page.total_time.or_else(|| sum(page.prep_time, page.cook_time)) {
+            (self.draft.prep_time, self.draft.cook_time) = (page.prep_time, page.cook_time);
+            self.draft.total_time = Some(total);
+            self.sources.insert("total_time", source);
+        }
+    }
+
     /// Puts the page's own lists in the place of spoilt ones; see [`crate::doubt`].
     pub fn mend(&mut self, source: Source, page: &Draft) {
         let (ingredients, instructions) = doubt::replace(&mut self.draft, page);

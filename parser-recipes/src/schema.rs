@@ -229,10 +229,10 @@ fn read_nutrition(value: Value<'_>, yields: Option<Value<'_>>) -> (Option<f64>, 
     let read = |name: &str, unit: &str| text(name).and_then(|t| values::quantity(&t, unit));
     let energy = text("calories").or_else(|| text("energy")).and_then(|t| values::kcal(&t));
     let servings = || yields.and_then(read_yield).and_then(|y| y.servings());
+    let size = || text("servingSize").and_then(|size| values::grams(&size));
     let calories = energy.and_then(|energy| match energy {
         Energy::Serving(kcal) => Some(kcal),
-        Energy::Recipe(kcal) => servings().map(|n| kcal / n),
-        Energy::Per100(kcal) => text("servingSize").and_then(|size| grams(&size)).map(|g| kcal * g / 100.0),
+        other => other.per_serving(servings(), size()),
     });
     let nutrition = Nutrition {
         calories: calories.map(|value| Quantity { value, unit: "kcal".to_owned() }),
@@ -251,26 +251,18 @@ fn read_nutrition(value: Value<'_>, yields: Option<Value<'_>>) -> (Option<f64>, 
     (calories, nutrition)
 }
 
-/// Grams (or millilitres) of a serving size such as `1 cup (240 g)`.
-fn grams(text: &str) -> Option<f64> {
-    let lower = text.to_lowercase();
-    values::numbers(&lower).find_map(|number| {
-        let after = lower[number.end..].trim_start();
-        let unit: String = after.chars().take_while(|c| c.is_alphabetic()).collect();
-        matches!(&*unit, "g" | "gr" | "gram" | "grams" | "gramm" | "ml").then_some(number.value).filter(|v| *v > 0.0)
-    })
-}
-
 fn ingredient_list(recipe: Value<'_>) -> Option<Value<'_>> {
     let keys = ["recipeIngredient", "ingredients", "recipeIngredients", "ingredient"];
     keys.iter().find_map(|k| recipe.get(k).filter(|v| v.items().next().is_some()))
 }
 
-/// Whether several items of a list hold several lines each.
+/// Whether several items of a list hold several lines each; a line with nothing but an amount belongs to the next.
 fn is_spoilt(list: Value<'_>) -> bool {
-    let lines =
-        |item: Value<'_>| item.text().map_or(0, |t| t.trim().split('\n').filter(|l| !l.trim().is_empty()).count());
-    list.items().nth(1).is_some() && list.items().filter(|item| lines(*item) > 1).count() > 1
+    let says = |line: &str| line.chars().filter(|c| c.is_alphabetic()).count() > 2;
+    let several = |item: &Value<'_>| {
+        item.text().is_some_and(|t| t.contains('\n') && t.split('\n').filter(|line| says(line)).count() > 1)
+    };
+    list.items().nth(1).is_some() && list.items().filter(several).count() > 1
 }
 
 fn ingredients(recipe: Value<'_>) -> Vec<Section> {

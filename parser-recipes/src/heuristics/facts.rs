@@ -1,131 +1,15 @@
-//! Times, yields and energy by their labels: "Prep time: 10 min", "Serves 4", "Calories 312".
+//! Times, yields and energy: by their labels ("Prep time: 10 min", "Serves 4", "Calories 312"), by the class of the
+//! element that holds them, and a duration that stands alone above the ingredients.
 
+use super::labels::{CALORIES, COOK, Fact, PREP, SERVING_SIZE, TOTAL, YIELDS, fact_of_class};
 use super::lines::Line;
 use crate::draft::Draft;
-use crate::values::{self, Energy, Yield, author_name};
+use crate::html::Document;
+use crate::values::{self, Basis, Energy, Yield, author_name};
 
-const PREP: &[&str] = &[
-    "prep time",
-    "preparation time",
-    "prep",
-    "vorbereitungszeit",
-    "vorbereitung",
-    "tiempo de preparación",
-    "temps de préparation",
-    "tempo de preparo",
-    "tempo di preparazione",
-    "voorbereidingstijd",
-    "czas przygotowania",
-    "förberedelsetid",
-    "χρόνος προετοιμασίας",
-    "hands-on time",
-    "active time",
-];
-const COOK: &[&str] = &[
-    "cook time",
-    "cooking time",
-    "bake time",
-    "baking time",
-    "cook",
-    "kochzeit",
-    "backzeit",
-    "garzeit",
-    "tiempo de cocción",
-    "temps de cuisson",
-    "cuisson",
-    "tempo de cozimento",
-    "tempo di cottura",
-    "cottura",
-    "kooktijd",
-    "baktijd",
-    "czas gotowania",
-    "czas pieczenia",
-    "tillagningstid",
-    "χρόνος μαγειρέματος",
-];
-const TOTAL: &[&str] = &[
-    "total time",
-    "ready in",
-    "time",
-    "total",
-    "takes",
-    "gesamtzeit",
-    "zubereitungszeit",
-    "dauer",
-    "tiempo total",
-    "tiempo",
-    "duración",
-    "temps total",
-    "durée",
-    "tempo total",
-    "tempo totale",
-    "tempo",
-    "bereidingstijd",
-    "totale tijd",
-    "tijd",
-    "czas",
-    "total tid",
-    "tid",
-    "idő",
-    "συνολικός χρόνος",
-    "χρόνος",
-];
-const YIELDS: &[&str] = &[
-    "serves",
-    "servings",
-    "serving",
-    "yield",
-    "yields",
-    "makes",
-    "portions",
-    "serving size",
-    "portionen",
-    "personen",
-    "für",
-    "ergibt",
-    "porciones",
-    "raciones",
-    "comensales",
-    "personnes",
-    "pour",
-    "portioner",
-    "porzioni",
-    "dosi per",
-    "persone",
-    "porções",
-    "rendimento",
-    "rende",
-    "porties",
-    "aantal personen",
-    "voor",
-    "porcje",
-    "ilość porcji",
-    "liczba porcji",
-    "adag",
-    "μερίδες",
-    "people",
-];
-const CALORIES: &[&str] = &[
-    "calories",
-    "calorie",
-    "energy",
-    "kcal",
-    "kalorien",
-    "brennwert",
-    "energie",
-    "calorías",
-    "energía",
-    "calorias",
-    "valor energético",
-    "kcalorie",
-    "kalorie",
-    "energi",
-    "θερμίδες",
-    "calorieën",
-];
-
-/// Fills what `known` leaves open.
-pub fn read(lines: &[Line], known: &Draft, draft: &mut Draft) {
+/// Fills what `known` leaves open. `until` is the line where the ingredients end: above it stand the recipe's facts,
+/// below it those of other recipes too.
+pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, draft: &mut Draft) {
     let untimed = known.prep_time.is_none() && known.cook_time.is_none() && known.total_time.is_none();
     if known.authors.is_empty() {
         draft.authors = byline(lines).into_iter().collect();
@@ -147,10 +31,69 @@ pub fn read(lines: &[Line], known: &Draft, draft: &mut Draft) {
         if known.yields.is_none() {
             fill(&mut draft.yields, || yields(&line.text, next, before));
         }
-        if known.calories.is_none() {
-            fill(&mut draft.calories, || labelled(&line.text, next, CALORIES, energy));
+    }
+    let above = &lines[heading.min(until)..until.min(lines.len())];
+    by_class(page, above, untimed, known, draft);
+    if untimed && draft.prep_time.is_none() && draft.cook_time.is_none() {
+        fill(&mut draft.total_time, || lone_duration(above));
+    }
+    if known.calories.is_none() {
+        let servings = known.yields.as_ref().or(draft.yields.as_ref()).and_then(Yield::servings);
+        draft.calories = calories(&lines[heading..], servings);
+    }
+}
+
+/// Facts that only a class names: `<div class="cooking_time">15</div>`.
+fn by_class(page: &Document<'_>, lines: &[Line], untimed: bool, known: &Draft, draft: &mut Draft) {
+    let named = |node| {
+        let named = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("class") || name.eq_ignore_ascii_case("id");
+        page.attributes(node).filter(named).find_map(|(_, value)| fact_of_class(value))
+    };
+    for line in lines.iter().filter(|l| !l.aside && l.text.len() < 40 && l.text.chars().any(char::is_numeric)) {
+        let around = std::iter::once(line.block).chain(page.ancestors(line.block)).take(3);
+        let inside = page.descendants(line.block).filter(|&n| page.is_element(n)).take(4);
+        let Some(fact) = inside.chain(around).find_map(named) else { continue };
+        match fact {
+            Fact::Prep if untimed => fill(&mut draft.prep_time, || values::minutes(&line.text)),
+            Fact::Cook if untimed => fill(&mut draft.cook_time, || values::minutes(&line.text)),
+            Fact::Total if untimed => fill(&mut draft.total_time, || values::minutes(&line.text)),
+            Fact::Yields if known.yields.is_none() => fill(&mut draft.yields, || amount(&line.text)),
+            _ => {}
         }
     }
+}
+
+/// The only line that is a duration and nothing else.
+fn lone_duration(lines: &[Line]) -> Option<u32> {
+    let mut found =
+        lines.iter().filter(|l| !l.aside && values::is_duration(&l.text)).filter_map(|l| values::minutes(&l.text));
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
+}
+
+/// kcal a serving: behind a label, or in a table whose heading says what its columns are for.
+fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
+    let mut columns: Vec<Basis> = Vec::new();
+    let mut said_at = 0;
+    let mut grams = None;
+    for (at, line) in lines.iter().enumerate().filter(|(_, l)| !l.aside && l.text.len() <= 90) {
+        let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
+        grams = grams.or_else(|| labelled(&line.text, next, SERVING_SIZE, values::grams));
+        if let Some(kcal) = labelled(&line.text, next, CALORIES, |text| energy(text, &columns, servings, grams)) {
+            return Some(kcal);
+        }
+        let lower = line.text.to_lowercase();
+        let named = if line.text.len() <= 60 { Basis::named(&lower) } else { Vec::new() };
+        if named.contains(&Basis::Per100) || named.contains(&Basis::Recipe) {
+            (columns, said_at) = (named, at);
+        } else if columns.len() == 1 && named == [Basis::Serving] && at == said_at + 1 {
+            // A heading whose cells are lines of their own.
+            columns.extend(named);
+        } else if named == [Basis::Serving] || at > said_at + 30 {
+            columns.clear();
+        }
+    }
+    None
 }
 
 /// "By Ann Lee", "Author: Ann Lee", or "By" with the name on the next line; names have two or three words with capitals.
@@ -193,36 +136,51 @@ fn labelled<T>(line: &str, next: &str, labels: &[&str], read: impl Fn(&str) -> O
         return None;
     }
     let rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
-    if rest.is_empty() { read(next) } else { read(rest).filter(|_| rest.len() < 40) }
+    // "Cook for 5 minutes" is a step, not a label.
+    let about = [
+        "about ", "around ", "approx. ", "approx ", "ca. ", "ca ", "circa ", "env. ", "environ ", "unos ", "około ",
+        "ok. ",
+    ];
+    let value = about.iter().find_map(|a| rest.strip_prefix(a)).unwrap_or(rest);
+    let numeric = value.starts_with(char::is_numeric) || values::first_number(value).is_none();
+    if rest.is_empty() { read(next) } else { read(rest).filter(|_| rest.len() < 40 && numeric) }
 }
 
-fn energy(text: &str) -> Option<f64> {
-    // A bare number behind "energy" may be kJ; the unit must be there, or the label said calories.
-    match values::kcal(text)? {
-        Energy::Serving(kcal) => Some(kcal),
-        Energy::Per100(_) | Energy::Recipe(_) => None,
+/// Energy behind a label. `columns` is what the table's heading names; in a row of several the serving's counts.
+fn energy(text: &str, columns: &[Basis], servings: Option<f64>, grams: Option<f64>) -> Option<f64> {
+    let amounts = values::kcal_columns(text);
+    if columns.len() > 1 && amounts.len() == columns.len() {
+        let nth = columns.iter().position(|c| *c == Basis::Serving).unwrap_or(0);
+        return columns[nth].of(amounts[nth]).per_serving(servings, grams);
     }
+    match (values::kcal(text)?, columns.first()) {
+        (Energy::Serving(kcal), Some(basis)) if Basis::named(&text.to_lowercase()).is_empty() => basis.of(kcal),
+        (energy, _) => energy,
+    }
+    .per_serving(servings, grams)
+}
+
+/// A short text that starts with a number: `4 Personen`.
+fn amount(text: &str) -> Option<Yield> {
+    let short = text.len() < 40 && text.starts_with(|c: char| c.is_numeric());
+    if short { Yield::read([text]).filter(|y| y.count.is_some_and(|c| c <= 200.0)) } else { None }
 }
 
 fn yields(line: &str, next: &str, before: &str) -> Option<Yield> {
-    let number = |text: &str| {
-        let short = text.len() < 40 && text.starts_with(|c: char| c.is_numeric());
-        if short { Yield::read([text]).filter(|y| y.count.is_some_and(|c| c <= 200.0)) } else { None }
-    };
-    if let Some(found) = labelled(line, next, YIELDS, number) {
+    if let Some(found) = labelled(line, next, YIELDS, amount) {
         return Some(found);
     }
     // "4 servings", "Ingredients for 4 people", and the number on the line before its label.
     let lower = line.to_lowercase();
     let label = |text: &str| YIELDS.iter().filter(|l| l.len() > 4).any(|l| text == *l);
     if label(lower.trim()) && before.bytes().all(|b| b.is_ascii_digit()) {
-        return number(before);
+        return amount(before);
     }
     let first = values::first_number(&lower)?;
     let unit = lower[first.end..].trim_start_matches(|c: char| !c.is_alphabetic());
     let word: String = unit.chars().take_while(|c| c.is_alphabetic()).collect();
     let alone = first.start == 0 && unit.len() == word.len();
-    (alone && label(&word)).then(|| number(&lower))?
+    (alone && label(&word)).then(|| amount(&lower))?
 }
 
 #[cfg(test)]
@@ -241,8 +199,44 @@ mod tests {
         };
         let lines: Vec<Line> = texts.iter().map(line).collect();
         let mut draft = Draft::default();
-        read(&lines, &Draft::default(), &mut draft);
+        read(&Document::parse("<p>"), &lines, lines.len(), &Draft::default(), &mut draft);
         draft
+    }
+
+    fn calories_of(texts: &[&str]) -> Option<f64> {
+        facts(texts).calories
+    }
+
+    #[test]
+    fn energy_is_converted_where_the_page_says_how() {
+        assert_eq!(calories_of(&["Nährwerte pro 100 g", "Energie: 250 kcal"]), None);
+        assert_eq!(calories_of(&["Portionsgröße: 240 g", "Nährwerte pro 100 g", "Energie: 250 kcal"]), Some(600.0));
+        assert_eq!(calories_of(&["4 Portionen", "Nährwerte gesamtes Rezept", "Energie: 2000 kcal"]), Some(500.0));
+        assert_eq!(calories_of(&["Nutrition (whole recipe)", "Calories: 2000"]), None);
+        assert_eq!(calories_of(&["per 100 g per serving", "Energy 250 kcal 480 kcal"]), Some(480.0));
+        assert_eq!(calories_of(&["por 100 g", "por ración", "Energía 250 kcal 480 kcal"]), Some(480.0));
+        assert_eq!(calories_of(&["Calories: 250 kcal per 100 g"]), None);
+        assert_eq!(calories_of(&["Nutrition per serving", "Calories: 312"]), Some(312.0));
+    }
+
+    #[test]
+    fn classes_and_lone_durations_tell_as_much_as_labels() {
+        let read_page = |html: &str| {
+            let page = Document::parse(html);
+            let lines = super::super::lines::lines(&page);
+            let mut draft = Draft::default();
+            read(&page, &lines, lines.len(), &Draft::default(), &mut draft);
+            draft
+        };
+        let draft = read_page(
+            "<h1>Soup</h1><div class='item preparation_time'><b>5 λεπτά</b></div><div class=cooking-time><p>15</p></div>\
+             <div class='item portions'>2</div>",
+        );
+        assert_eq!((draft.prep_time, draft.cook_time), (Some(5), Some(15)));
+        assert_eq!(draft.yields.and_then(|y| y.count), Some(2.0));
+        assert_eq!(read_page("<h1>Soup</h1><div>6 januari 2015</div><div>60 min</div>").total_time, Some(60));
+        assert_eq!(read_page("<h1>Soup</h1><div>60 min</div><div>20 min</div>").total_time, None);
+        assert_eq!(read_page("<h1>Soup</h1><i class=video-total-time>2:30</i>").total_time, None);
     }
 
     #[test]

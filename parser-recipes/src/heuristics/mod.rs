@@ -5,6 +5,7 @@
 //! that looks most like its topic counts.
 
 mod facts;
+mod labels;
 mod lines;
 mod words;
 
@@ -40,7 +41,7 @@ pub fn read(page: &Document<'_>, known: &Draft) -> Draft {
         draft.instructions = values::tidy_steps(found.map(|f| f.sections).unwrap_or_default());
     }
     if has_items(&known.ingredients) || has_items(&draft.ingredients) {
-        facts::read(&lines, known, &mut draft);
+        facts::read(page, &lines, behind.unwrap_or(lines.len()), known, &mut draft);
     }
     draft
 }
@@ -225,7 +226,9 @@ impl Reader<'_, '_> {
             _ => {}
         }
         if let Some(level) = line.heading.filter(|_| line.item.is_none()) {
-            if level <= 6 && level <= mark.rank && (list.count() > 0 || list.sections.len() > 1) {
+            // "Sauce method" beneath "Method": a part of the list, whatever its rank.
+            let part = line.topic == Some(topic) && !line.exact;
+            if level <= 6 && level <= mark.rank && (list.count() > 0 || list.sections.len() > 1) && !part {
                 return false;
             }
             list.open(&line.text);
@@ -233,6 +236,12 @@ impl Reader<'_, '_> {
         }
         // Once items come as a list, a long paragraph is the text that follows it.
         let listed = line.item.is_some();
+        // A short line right before a list names it.
+        if topic == Topic::Ingredients && list.count() == 0 && !listed && line.text.len() < 60 && self.list_follows(at)
+        {
+            list.open(&line.text);
+            return true;
+        }
         if list.listed > 0 && !listed {
             let heading = line.text.len() < 60 && topic == Topic::Ingredients && self.list_goes_on(at);
             if heading {
@@ -245,6 +254,11 @@ impl Reader<'_, '_> {
         }
         list.push(&line.text, item, listed);
         true
+    }
+
+    /// Whether the very next line is a list item.
+    fn list_follows(&self, at: usize) -> bool {
+        self.lines.get(at + 1).is_some_and(|l| l.item.is_some())
     }
 
     /// Whether the next lines are list items again.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::css::{Selector, SelectorError};
 use crate::draft::{Draft, Section};
 use crate::html::{Document, NodeId};
-use crate::values::{self, Energy, Yield, author_name, clean};
+use crate::values::{self, Yield, author_name, clean};
 
 /// The rules that come with the program.
 const BUILT_IN: &str = include_str!("../../selectors.toml");
@@ -235,10 +235,9 @@ impl Rule {
         let at = Reader { page, root };
         let f = &self.fields;
         let total_time = at.first(&f.total_time, values::minutes);
-        let calories = at.first(&f.calories, values::kcal).and_then(|energy| match energy {
-            Energy::Serving(kcal) => Some(kcal),
-            Energy::Per100(_) | Energy::Recipe(_) => None,
-        });
+        let yields = at.first(&f.yields, |text| Yield::read([text]));
+        let servings = yields.as_ref().and_then(Yield::servings);
+        let calories = at.first(&f.calories, values::kcal).and_then(|energy| energy.per_serving(servings, None));
         Some(Draft {
             title: at.first(&f.title, non_empty),
             authors: at.all(&f.author, author_name),
@@ -246,7 +245,7 @@ impl Rule {
             image: at.first(&f.image, |url| url.starts_with("http").then(|| url.to_owned())),
             ingredients: at.sections(&f.ingredients, &f.ingredient_headings, false),
             instructions: at.sections(&f.instructions, &f.instruction_headings, true),
-            yields: at.first(&f.yields, |text| Yield::read([text])),
+            yields,
             prep_time: at.first(&f.prep_time, values::minutes),
             cook_time: at.first(&f.cook_time, values::minutes),
             total_time,

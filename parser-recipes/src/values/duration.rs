@@ -16,8 +16,16 @@ pub fn minutes(text: &str) -> Option<u32> {
 }
 
 /// `PT1H30M`, also with fractions (`PT1.5H`), commas, lower case, spaces, a missing `T` or a missing last unit.
+///
+/// `PT45S` is 45 minutes: no recipe takes 45 seconds, and what really counts in seconds writes whole minutes (`PT2700S`).
 fn iso(text: &str) -> Option<f64> {
     let rest = text.strip_prefix(['P', 'p'])?;
+    if let Some(seconds) = rest.strip_prefix(['T', 't']).and_then(|t| t.strip_suffix(['S', 's'])?.parse::<u16>().ok())
+        && seconds < 300
+        && seconds % 60 != 0
+    {
+        return Some(f64::from(seconds));
+    }
     let mut minutes = 0.0;
     let mut number = String::new();
     let mut in_time = false;
@@ -59,6 +67,7 @@ fn iso(text: &str) -> Option<f64> {
 /// `1 hr 15 mins`, `1 Std. 20 Min.`, `1:30`, `1½ heures`, `45`.
 fn written(text: &str) -> Option<f64> {
     let lower = text.to_lowercase();
+    let lower = in_figures(lower);
     if lower.bytes().all(|b| b.is_ascii_digit()) {
         return lower.parse().ok();
     }
@@ -92,6 +101,100 @@ fn written(text: &str) -> Option<f64> {
         total += value;
     }
     any.then_some(total)
+}
+
+/// Durations that are written in words, as figures: `half an hour`, `anderthalb Stunden`, `1 hora y media`.
+fn in_figures(mut lower: String) -> String {
+    const WORDS: [(&[&str], &str); 6] = [
+        (
+            &[
+                "three quarters of an hour",
+                "dreiviertelstunde",
+                "trois quarts d'heure",
+                "tres cuartos de hora",
+                "tre quarti d'ora",
+                "três quartos de hora",
+                "drie kwartier",
+                "trzy kwadranse",
+            ],
+            "45 min",
+        ),
+        (
+            &[
+                "quarter of an hour",
+                "quarter hour",
+                "viertelstunde",
+                "quart d'heure",
+                "cuarto de hora",
+                "quarto d'ora",
+                "quarto de hora",
+                "kwartier",
+                "kwadrans",
+            ],
+            "15 min",
+        ),
+        (
+            &[
+                "an hour and a half",
+                "anderthalb stunden",
+                "eineinhalb stunden",
+                "une heure et demie",
+                "una hora y media",
+                "un'ora e mezza",
+                "uma hora e meia",
+                "anderhalf uur",
+                "półtorej godziny",
+            ],
+            "90 min",
+        ),
+        (
+            &[
+                "half an hour",
+                "half hour",
+                "halbe stunde",
+                "demi-heure",
+                "demi heure",
+                "media hora",
+                "mezz'ora",
+                "mezza ora",
+                "meia hora",
+                "half uur",
+                "pół godziny",
+            ],
+            "30 min",
+        ),
+        // Behind a number of hours.
+        (&[" and a half", " et demie", " et demi", " y media", " e mezza", " e mezzo", " e meia"], " 30 min"),
+        (
+            &[
+                "an hour",
+                "one hour",
+                "eine stunde",
+                "une heure",
+                "una hora",
+                "un'ora",
+                "uma hora",
+                "een uur",
+                "godzina",
+                "godzinę",
+            ],
+            "1 hour",
+        ),
+    ];
+    if lower.contains('’') {
+        lower = lower.replace('’', "'");
+    }
+    for (nth, (phrases, figures)) in WORDS.iter().enumerate() {
+        let counted = lower.bytes().any(|b| b.is_ascii_digit());
+        // "1 godzina" counts already; "a half" needs what it halves.
+        if (nth == 5 && counted) || (nth == 4 && !counted) {
+            continue;
+        }
+        if let Some(phrase) = phrases.iter().find(|p| lower.contains(**p)) {
+            lower = lower.replace(phrase, figures);
+        }
+    }
+    lower
 }
 
 /// `1:30` and `01:30:00` as hours, minutes and seconds.
@@ -141,6 +244,16 @@ fn unit(text: &str) -> Option<f64> {
     }
 }
 
+/// Whether a text is a duration and nothing else: `60 min`, `1 h 20 min`.
+pub fn is_duration(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).peekable();
+    lower.len() <= 30
+        && lower.starts_with(char::is_numeric)
+        && words.peek().is_some()
+        && words.all(|w| unit(w).is_some() || matches!(w, "and" | "und" | "y" | "e" | "et" | "en" | "i"))
+}
+
 fn starts_with_word(text: &str, words: &[&str]) -> bool {
     words.iter().any(|w| text.starts_with(w))
 }
@@ -156,7 +269,10 @@ mod tests {
             ("P0DT0H35M", 35),
             ("P0Y0M0DT0H35M0.000S", 35),
             ("PT5400S", 90),
-            ("PT90S", 2),
+            ("PT90S", 90),
+            ("PT75S", 75),
+            ("PT610S", 11),
+            ("PT120S", 2),
             ("P1DT2H", 1560),
             ("PT1.5H", 90),
             ("PT1H30", 90),
@@ -193,6 +309,35 @@ mod tests {
             ("2 timmar", 120),
             ("1 óra 20 perc", 80),
             ("2 days", 2880),
+            ("half an hour", 30),
+            ("an hour and a half", 90),
+            ("eine halbe Stunde", 30),
+            ("anderthalb Stunden", 90),
+            ("une demi-heure", 30),
+            ("1 heure et demie", 90),
+            ("media hora", 30),
+            ("1 hora y media", 90),
+            ("mezz’ora", 30),
+            ("un'ora e mezza", 90),
+            ("1 ora e mezza", 90),
+            ("meia hora", 30),
+            ("1 hora e meia", 90),
+            ("half uur", 30),
+            ("anderhalf uur", 90),
+            ("drie kwartier", 45),
+            ("pół godziny", 30),
+            ("półtorej godziny", 90),
+            ("kwadrans", 15),
+            ("1 godzina 30 minut", 90),
+            ("godzina", 60),
+            ("eine Stunde", 60),
+            ("1/2 Std.", 30),
+            ("¾ Stunde", 45),
+            ("90 minuti", 90),
+            ("2 horas", 120),
+            ("45 minutos", 45),
+            ("1h 05min", 65),
+            ("3 uren", 180),
             ("Prep: 20 min", 20),
         ] {
             assert_eq!(minutes(text), Some(want), "{text}");

@@ -9,8 +9,8 @@ mod text;
 mod yields;
 
 pub use author::author_name;
-pub use duration::minutes;
-pub use energy::{Energy, kcal, quantity};
+pub use duration::{is_duration, minutes};
+pub use energy::{Basis, Energy, grams, kcal, kcal_columns, quantity};
 pub use lists::{steps, tidy_ingredients, tidy_steps, unmarked};
 pub use number::{Number, first_number, numbers};
 pub use text::{clean, clean_lines, site_in_title, strip_tags, title};

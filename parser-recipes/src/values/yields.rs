@@ -47,6 +47,22 @@ const SERVINGS: &[&str] = &[
     "kişi",
 ];
 
+/// One to twelve in the languages of [`SERVINGS`]; not "a", "un" and their like, which are articles too.
+const COUNTS: [&[&str]; 12] = [
+    &["one", "uno", "jeden", "jedna"],
+    &["two", "dos", "zwei", "deux", "due", "dois", "duas", "twee", "dwa", "dwie"],
+    &["three", "tres", "drei", "trois", "tre", "três", "drie", "trzy"],
+    &["four", "cuatro", "vier", "quatre", "quattro", "quatro", "cztery"],
+    &["five", "cinco", "fünf", "cinq", "cinque", "vijf", "pięć"],
+    &["six", "seis", "sechs", "sei", "zes", "sześć"],
+    &["seven", "siete", "sieben", "sept", "sette", "sete", "zeven", "siedem"],
+    &["eight", "ocho", "acht", "huit", "otto", "oito", "osiem"],
+    &["nine", "nueve", "neun", "neuf", "nove", "negen", "dziewięć"],
+    &["ten", "diez", "zehn", "dix", "dieci", "dez", "tien", "dziesięć"],
+    &["eleven", "once", "elf", "onze", "undici", "jedenaście"],
+    &["twelve", "doce", "zwölf", "douze", "dodici", "doze", "twaalf", "dwanaście"],
+];
+
 /// A yield.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Yield {
@@ -86,10 +102,7 @@ impl Yield {
             return None;
         }
         let lower = text.to_lowercase();
-        let Some(first) = numbers(&lower).next() else {
-            return Some(Yield { text, count: None, servings: false })
-                .filter(|y| y.text.chars().any(char::is_alphabetic));
-        };
+        let Some(first) = numbers(&lower).next() else { return Self::in_words(&lower) };
         let mut count = first.value;
         let mut after = lower[first.end..].trim_start();
         if let Some(end) = after.strip_prefix(['-', '–', '—']).or_else(|| {
@@ -111,6 +124,17 @@ impl Yield {
         let nothing_named = !after.chars().any(char::is_alphabetic);
         let text = if bare { default_text(count) } else { text };
         Some(Yield { text, count: Some(count), servings: bare || named || nothing_named })
+    }
+
+    /// `Serves four`, `für zwei Personen`: text that counts in words becomes `4 servings`, other text without a number
+    /// says nothing of how much there is.
+    fn in_words(lower: &str) -> Option<Yield> {
+        let words = lower.split(|c: char| !c.is_alphanumeric());
+        let count = words.clone().find_map(|w| COUNTS.iter().position(|names| names.contains(&w)))? + 1;
+        let servings = words.clone().count() == 1 || words.clone().any(|w| SERVINGS.iter().any(|s| w.starts_with(s)));
+        #[expect(clippy::cast_precision_loss, reason = "at most twelve")]
+        let count = count as f64;
+        servings.then(|| Yield { text: default_text(count), count: Some(count), servings })
     }
 
     /// The number of servings, where it is known.
@@ -144,11 +168,14 @@ mod tests {
             (&["Serves 4.0"], "Serves 4.0", Some(4.0), true),
             (&["Serves 6 (makes a 18cm/7in cheesecake)"], "Serves 6 (makes a 18cm/7in cheesecake)", Some(6.0), true),
             (&["6.5 gallons"], "6.5 gallons", Some(6.5), false),
-            (&["a lot"], "a lot", None, false),
+            (&["Serves four"], "4 servings", Some(4.0), true),
+            (&["für zwei Personen"], "2 servings", Some(2.0), true),
         ] {
             let want = Yield { text: text.to_owned(), count, servings };
             assert_eq!(Yield::read(texts.iter().copied()), Some(want));
         }
-        assert_eq!(Yield::read(["", "0"]), None);
+        for nothing in ["", "0", "a lot", "Diverse mogelijkheden", "once upon a time"] {
+            assert_eq!(Yield::read([nothing]), None, "{nothing}");
+        }
     }
 }
