@@ -45,6 +45,8 @@ impl Syntax {
 
 /// Names of the property that holds the steps.
 const STEPS: [&str; 2] = ["recipeInstructions", "instructions"];
+/// Names of the property that holds an ingredient.
+const INGREDIENTS: [&str; 3] = ["recipeIngredient", "ingredients", "ingredient"];
 
 /// The page's recipes as JSON-LD would say it.
 pub fn read(page: &Document<'_>, syntax: Syntax) -> Json<'static> {
@@ -101,14 +103,13 @@ fn item(page: &Document<'_>, node: NodeId, syntax: Syntax, builder: &mut Builder
         written.push(name);
         builder.key(name);
         builder.begin_array();
-        let alone = properties.iter().filter(|(n, _)| *n == name).count() == 1;
-        for &(_, node) in properties.iter().filter(|(n, _)| *n == name) {
-            if alone || !STEPS.contains(&name) {
-                value(page, node, name, syntax, builder, depth);
-            } else {
-                // Several of them: each is a step, whatever lines it has.
-                builder.string(&property_text(page, node));
-            }
+        let nodes: Vec<NodeId> = properties.iter().filter(|(n, _)| *n == name).map(|(_, node)| *node).collect();
+        if STEPS.contains(&name) && nodes.len() > 1 {
+            nodes.iter().for_each(|&node| step(page, node, syntax, builder, depth));
+        } else if INGREDIENTS.contains(&name) && nodes.len() > 1 {
+            ingredients(page, &nodes, builder);
+        } else {
+            nodes.iter().for_each(|&node| value(page, node, name, syntax, builder, depth));
         }
         builder.end();
     }
@@ -127,7 +128,9 @@ fn value(page: &Document<'_>, node: NodeId, name: &str, syntax: Syntax, builder:
     }
     match name {
         _ if STEPS.contains(&name) => steps(page, node, builder),
-        "recipeIngredient" | "ingredients" | "ingredient" => ingredient(page, node, builder),
+        _ if INGREDIENTS.contains(&name) => ingredient(page, node, builder),
+        // What a step says may be all of them, one a line.
+        "text" if page.attr_raw(node, "content").is_none() => builder.string(&page.lines(node).join("\n")),
         _ => builder.string(&property_text(page, node)),
     }
 }
@@ -145,6 +148,47 @@ fn property_text<'d>(page: &Document<'d>, node: NodeId) -> Cow<'d, str> {
     });
     let text = value.filter(|v| !v.trim().is_empty()).unwrap_or_else(|| Cow::Owned(page.text(node)));
     if text.is_empty() { attr("href").unwrap_or_default() } else { text }
+}
+
+/// One of several properties for steps is one step, whatever lines it has, unless it holds paragraphs or is an item.
+fn step(page: &Document<'_>, node: NodeId, syntax: Syntax, builder: &mut Builder, depth: usize) {
+    let paragraphs = page.descendants(node).filter(|&n| n != node && matches!(page.tag(n), Tag::P | Tag::Li)).count();
+    if syntax.starts_item(page, node) && depth < MAX_DEPTH {
+        item(page, node, syntax, builder, depth + 1);
+    } else if paragraphs > 1 {
+        steps(page, node, builder);
+    } else {
+        builder.string(&property_text(page, node));
+    }
+}
+
+/// Ingredients, each below the heading that stands between it and the one before.
+fn ingredients(page: &Document<'_>, nodes: &[NodeId], builder: &mut Builder) {
+    let heading = |from: NodeId, to: NodeId| {
+        let found = (from..to).rev().find(|&n| page.is_element(n) && page.tag(n).heading_level().is_some())?;
+        Some(page.text(found)).filter(|t| !t.is_empty() && t.len() < 100)
+    };
+    let mut open = false;
+    let mut behind = None;
+    for &node in nodes {
+        if let Some(name) = behind.and_then(|end| heading(end, node)) {
+            if std::mem::replace(&mut open, true) {
+                builder.end();
+                builder.end();
+            }
+            builder.begin_object();
+            builder.key("name");
+            builder.string(&name);
+            builder.key("itemListElement");
+            builder.begin_array();
+        }
+        behind = Some(page.end(node).max(node + 1));
+        ingredient(page, node, builder);
+    }
+    if open {
+        builder.end();
+        builder.end();
+    }
 }
 
 /// A property put on the whole list holds its items.

@@ -389,9 +389,7 @@ impl Steps {
         match (text, list) {
             (Some(text), _) if !text.trim().is_empty() => {
                 // Many sites repeat the start of the text as its name; only a name of its own is worth a line.
-                if let Some(name) = name
-                    && !clean(&text).starts_with(name.trim_end_matches(['.', '…', ':', ' ']))
-                {
+                if let Some(name) = name.filter(|name| !begins_with(&text, name)) {
                     self.push(name);
                 }
                 self.text(&text, single);
@@ -420,4 +418,20 @@ impl Steps {
             self.push(clean(text));
         }
     }
+}
+
+/// Whether the text begins with the name, which may have been cut off and have lost its spaces.
+fn begins_with(text: &str, name: &str) -> bool {
+    let name = name.trim_end_matches(['.', '…', ':', ' ']);
+    if text.starts_with(name) {
+        return true;
+    }
+    let letters = |c: &char| c.is_alphanumeric();
+    let mut text = values::strip_tags(text).into_owned();
+    if text.contains('&') {
+        text = clean(&text);
+    }
+    let mut text = text.chars().filter(letters);
+    let mut name = name.chars().filter(letters).peekable();
+    name.peek().is_some() && name.all(|c| text.next() == Some(c))
 }

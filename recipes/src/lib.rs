@@ -29,6 +29,6 @@ pub use canonical::canonical_url;
 pub use crawl::CrawlState;
 pub use dead_letter::DeadLetter;
 pub use headers::HeaderError;
-pub use parsed::{Extractor, MAX_KCAL, Nutrition, ParsedRecipe, Quantity, Rating, SCHEMA_VERSION};
+pub use parsed::{Extractor, Group, MAX_KCAL, Nutrition, ParsedRecipe, Quantity, Rating, SCHEMA_VERSION};
 pub use raw_page::RawPage;
 pub use read::ReadError;

@@ -1,5 +1,7 @@
 //! A recipe as the parser writes it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
@@ -68,6 +70,13 @@ pub struct ParsedRecipe {
     /// Steps, one each, in order.
     #[serde(default, deserialize_with = "read::lines")]
     pub instructions: Vec<String>,
+    /// The ingredients once more, in the groups that the page makes of them ("For the dough"), in its order; empty where
+    /// it makes none.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub ingredient_groups: Vec<Group>,
+    /// The steps once more, in the page's sections and order; empty where it has none.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub instruction_sections: Vec<Group>,
     /// Nutrition facts a serving.
     #[serde(default, deserialize_with = "null_is_default")]
     pub nutrition: Nutrition,
@@ -88,12 +97,26 @@ pub struct ParsedRecipe {
     #[serde(default, with = "stamp::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub parsed_at: Option<OffsetDateTime>,
-    /// How the recipe was found in the page; null only in records of other writers.
+    /// How most of the recipe was found in the page; null only in records of other writers.
     #[serde(default)]
     pub extractor: Option<Extractor>,
+    /// How each field that is known was found, by the field's name; `total_time` stands for all times.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub extractors: BTreeMap<String, Extractor>,
     /// [`SCHEMA_VERSION`] of the writer; 0 in records that name none.
     #[serde(default)]
     pub schema_version: u32,
+}
+
+/// Ingredients or steps that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// Their heading; null for lines before the first heading.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The lines below it.
+    #[serde(default, deserialize_with = "read::lines")]
+    pub items: Vec<String>,
 }
 
 /// How a recipe was found in its page.

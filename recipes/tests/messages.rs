@@ -14,7 +14,8 @@ fn soup() -> ParsedRecipe {
         "servings": 4, "prep_time": 5, "cook_time": 10, "total_time": 15, "instructions": ["Boil."],
         "nutrition": {"fat": {"value": 1.5, "unit": "g"}}, "rating": {"value": 4.5, "count": 2},
         "category": ["soup"], "cuisine": [], "published_at": "2020-01-02", "parsed_at": "2026-11-20T13:30:00Z",
-        "extractor": "json-ld", "schema_version": 1
+        "extractor": "json-ld", "extractors": {"title": "json-ld"}, "schema_version": 1,
+        "ingredient_groups": [{"name": "Soup", "items": ["water"]}], "instruction_sections": []
     }))
     .unwrap()
 }
@@ -43,6 +44,8 @@ fn fields_have_exactly_the_names_of_the_contract() {
         "cook_time",
         "total_time",
         "instructions",
+        "ingredient_groups",
+        "instruction_sections",
         "nutrition",
         "rating",
         "category",
@@ -50,6 +53,7 @@ fn fields_have_exactly_the_names_of_the_contract() {
         "published_at",
         "parsed_at",
         "extractor",
+        "extractors",
         "schema_version",
     ];
     expected.sort_unstable();

@@ -243,7 +243,11 @@ impl Reader<'_, '_> {
             return true;
         }
         if list.listed > 0 && !listed {
-            let heading = line.text.len() < 60 && topic == Topic::Ingredients && self.list_goes_on(at);
+            let heading = line.text.len() < 60
+                && match topic {
+                    Topic::Ingredients => self.list_goes_on(at),
+                    _ => self.list_follows(at) && (line.text.ends_with(':') || line.topic == Some(topic)),
+                };
             if heading {
                 list.open(&line.text);
             }
