@@ -23,11 +23,11 @@ pub fn better_ingredients(now: &Draft, page: &[Section]) -> bool {
     page.len() * 5 >= now.len() * 4 && (spoilt || likeness(&page) > likeness(&now))
 }
 
-/// Whether the steps are one long text, or the description once more.
+/// Whether the steps came as one long text, or are the description once more.
 pub fn instructions(draft: &Draft) -> bool {
     let mut lines = draft.instruction_lines();
     match (lines.next(), lines.next()) {
-        (Some(one), None) => one.len() > 120 || is_description(draft, one),
+        (Some(one), None) => draft.instructions_as_text && (one.len() > 120 || is_description(draft, one)),
         _ => false,
     }
 }
@@ -86,6 +86,7 @@ mod tests {
         Draft {
             ingredients: owned(ingredients),
             instructions: owned(steps),
+            instructions_as_text: true,
             description: Some(description.to_owned()),
             ..Draft::default()
         }

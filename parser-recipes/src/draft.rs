@@ -26,6 +26,8 @@ pub struct Draft {
     /// Whether items of the list held several lines each: a plugin cut the list in the wrong places.
     pub ingredients_spoilt: bool,
     pub instructions: Vec<Section>,
+    /// Whether the steps came as one text, which a program or a person cut: a list of one step is one step.
+    pub instructions_as_text: bool,
     pub yields: Option<Yield>,
     /// Minutes.
     pub prep_time: Option<u32>,

@@ -231,7 +231,8 @@ pub fn full(page: Page<'_>, rules: &Rules) -> Result<Merged, NoRecipe> {
     let tree = Document::parse(&text);
     let host = host(page);
     let mut merged = Merged::default();
-    let preferred = rules.for_host(host).filter(|r| r.prefer).filter_map(|r| r.read(&tree));
+    let rules = rules.for_page(host, &text);
+    let preferred = rules.iter().filter(|r| r.prefer).filter_map(|r| r.read(&tree));
     preferred.for_each(|draft| merged.fill(Source::Preferred, draft));
 
     let all: Vec<&str> = tree_scripts(&tree).collect();
@@ -246,7 +247,7 @@ pub fn full(page: Page<'_>, rules: &Rules) -> Result<Merged, NoRecipe> {
         let json = microdata::read(&tree, syntax);
         fill(&mut merged, choose(source, schema::recipes(&json, &[]), page.url));
     }
-    for draft in rules.for_host(host).filter(|r| !r.prefer).filter_map(|r| r.read(&tree)) {
+    for draft in rules.iter().filter(|r| !r.prefer).filter_map(|r| r.read(&tree)) {
         merged.mend(Source::Selectors, &draft);
         merged.fill(Source::Selectors, draft);
     }

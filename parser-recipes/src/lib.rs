@@ -1,4 +1,5 @@
 //! Turns recipe pages into JSON.
+#[cfg(feature = "service")]
 pub mod command;
 pub mod doubt;
 pub mod draft;
@@ -14,6 +15,7 @@ pub mod microdata;
 pub mod record;
 pub mod schema;
 pub mod selectors;
+#[cfg(feature = "service")]
 pub mod service;
 pub mod source;
 pub mod values;
@@ -22,4 +24,5 @@ pub use extract::{NoRecipe, Page, extract};
 pub use merge::Merged;
 pub use record::record;
 pub use selectors::{Rules, RulesFile};
+#[cfg(feature = "service")]
 pub use service::{Parser, Settings};

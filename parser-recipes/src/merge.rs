@@ -49,6 +49,9 @@ impl Merged {
         if !has_items(&into.ingredients) {
             into.ingredients_spoilt = draft.ingredients_spoilt;
         }
+        if !has_items(&into.instructions) {
+            into.instructions_as_text = draft.instructions_as_text;
+        }
         fill! {
             title: "title", Option::is_none;
             authors: "submitter", Vec::is_empty;

@@ -69,6 +69,7 @@ impl Reader<'_> {
             ingredients_spoilt: ingredient_list(recipe).is_some_and(is_spoilt),
             ingredients: ingredients(recipe),
             instructions: instructions(recipe),
+            instructions_as_text: instruction_list(recipe).is_some_and(|v| v.items().all(|item| !item.is_object())),
             yields: yields.and_then(read_yield),
             prep_time,
             cook_time,
@@ -330,11 +331,13 @@ fn amount_and_name(item: Value<'_>) -> String {
     values::clean(&format!("{amount} {unit} {name}"))
 }
 
+fn instruction_list(recipe: Value<'_>) -> Option<Value<'_>> {
+    let keys = ["recipeInstructions", "RecipeInstructions", "instructions", "step", "steps"];
+    keys.iter().find_map(|k| recipe.get(k).filter(|v| v.items().next().is_some()))
+}
+
 fn instructions(recipe: Value<'_>) -> Vec<Section> {
-    let value = ["recipeInstructions", "RecipeInstructions", "instructions", "step", "steps"]
-        .iter()
-        .find_map(|k| recipe.get(k).filter(|v| v.items().next().is_some()));
-    let Some(value) = value else { return Vec::new() };
+    let Some(value) = instruction_list(recipe) else { return Vec::new() };
     let mut steps = Steps { sections: vec![Section::default()] };
     if value.is_array() || value.is_object() {
         let single = value.items().nth(1).is_none();

@@ -76,7 +76,7 @@ fn stages(all: &[&[u8]], json_ld: &[&[u8]], rules: &Rules, time: Duration) {
         black_box(microdata::read(tree, Syntax::Rdfa).objects().count());
     });
     report_trees("selectors", &trees, time, |tree| {
-        black_box(rules.for_host("").filter_map(|r| r.read(tree)).count());
+        black_box(rules.for_page("", tree.source()).iter().filter_map(|r| r.read(tree)).count());
     });
     report_trees("guesses", &trees, time, |tree| {
         black_box(heuristics::read(tree, &Default::default()).weight());

@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let (Some(fast), Ok(full)) = (&fast, &full) {
         assert_eq!(fast.draft.title, full.draft.title);
         assert_eq!(fast.draft.ingredients, full.draft.ingredients);
-        assert_eq!(fast.draft.calories, full.draft.calories);
+        // The tree may know more, never something else.
+        assert!(fast.draft.calories.is_none() || fast.draft.calories == full.draft.calories);
     }
     if let Ok(recipe) = full {
         let recipe = record(recipe, None, None);

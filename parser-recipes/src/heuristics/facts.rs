@@ -23,13 +23,14 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
         let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
         let before =
             at.checked_sub(1).and_then(|n| lines.get(n)).filter(|l| l.text.len() < 20).map_or("", |l| &*l.text);
+        let lower = line.text.to_lowercase();
         if untimed {
-            fill(&mut draft.prep_time, || labelled(&line.text, next, PREP, values::minutes));
-            fill(&mut draft.cook_time, || labelled(&line.text, next, COOK, values::minutes));
-            fill(&mut draft.total_time, || labelled(&line.text, next, TOTAL, values::minutes));
+            fill(&mut draft.prep_time, || labelled(&lower, next, PREP, values::minutes));
+            fill(&mut draft.cook_time, || labelled(&lower, next, COOK, values::minutes));
+            fill(&mut draft.total_time, || labelled(&lower, next, TOTAL, values::minutes));
         }
         if known.yields.is_none() {
-            fill(&mut draft.yields, || yields(&line.text, next, before));
+            fill(&mut draft.yields, || yields(&lower, next, before));
         }
     }
     let above = &lines[heading.min(until)..until.min(lines.len())];
@@ -78,11 +79,11 @@ fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
     let mut grams = None;
     for (at, line) in lines.iter().enumerate().filter(|(_, l)| !l.aside && l.text.len() <= 90) {
         let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
-        grams = grams.or_else(|| labelled(&line.text, next, SERVING_SIZE, values::grams));
-        if let Some(kcal) = labelled(&line.text, next, CALORIES, |text| energy(text, &columns, servings, grams)) {
+        let lower = line.text.to_lowercase();
+        grams = grams.or_else(|| labelled(&lower, next, SERVING_SIZE, values::grams));
+        if let Some(kcal) = labelled(&lower, next, CALORIES, |text| energy(text, &columns, servings, grams)) {
             return Some(kcal);
         }
-        let lower = line.text.to_lowercase();
         let named = if line.text.len() <= 60 { Basis::named(&lower) } else { Vec::new() };
         if named.contains(&Basis::Per100) || named.contains(&Basis::Recipe) {
             (columns, said_at) = (named, at);
@@ -128,8 +129,7 @@ fn fill<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
 }
 
 /// The value behind a label: on the same line, or on the next where the label stands alone.
-fn labelled<T>(line: &str, next: &str, labels: &[&str], read: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let lower = line.to_lowercase();
+fn labelled<T>(lower: &str, next: &str, labels: &[&str], read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let label = labels.iter().filter(|l| lower.starts_with(**l)).max_by_key(|l| l.len())?;
     let rest = &lower[label.len()..];
     if rest.starts_with(char::is_alphabetic) {
@@ -166,21 +166,20 @@ fn amount(text: &str) -> Option<Yield> {
     if short { Yield::read([text]).filter(|y| y.count.is_some_and(|c| c <= 200.0)) } else { None }
 }
 
-fn yields(line: &str, next: &str, before: &str) -> Option<Yield> {
-    if let Some(found) = labelled(line, next, YIELDS, amount) {
+fn yields(lower: &str, next: &str, before: &str) -> Option<Yield> {
+    if let Some(found) = labelled(lower, next, YIELDS, amount) {
         return Some(found);
     }
     // "4 servings", "Ingredients for 4 people", and the number on the line before its label.
-    let lower = line.to_lowercase();
     let label = |text: &str| YIELDS.iter().filter(|l| l.len() > 4).any(|l| text == *l);
     if label(lower.trim()) && before.bytes().all(|b| b.is_ascii_digit()) {
         return amount(before);
     }
-    let first = values::first_number(&lower)?;
+    let first = values::first_number(lower)?;
     let unit = lower[first.end..].trim_start_matches(|c: char| !c.is_alphabetic());
     let word: String = unit.chars().take_while(|c| c.is_alphabetic()).collect();
     let alone = first.start == 0 && unit.len() == word.len();
-    (alone && label(&word)).then(|| amount(&lower))?
+    (alone && label(&word)).then(|| amount(lower))?
 }
 
 #[cfg(test)]

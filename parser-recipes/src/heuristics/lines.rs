@@ -105,9 +105,9 @@ impl Reader<'_, '_> {
         if bold && heading.is_none() && text.len() < 100 {
             heading = Some(7);
         }
-        let exact = words::exact(&text);
-        let topic = exact.or_else(|| words::topic(&text));
-        self.lines.push(Line { text, block, heading, item, aside, topic, exact: exact.is_some() });
+        let topic = words::topic(&text);
+        let exact = topic.is_some_and(|(_, exact)| exact);
+        self.lines.push(Line { text, block, heading, item, aside, topic: topic.map(|(topic, _)| topic), exact });
     }
 }
 

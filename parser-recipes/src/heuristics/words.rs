@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use regex::bytes::Regex;
+
 /// What a heading announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
@@ -239,32 +241,36 @@ const OTHER: &[&str] = &[
     "print",
 ];
 
-/// The topic of a heading's text, where it is known.
-pub fn topic(text: &str) -> Option<Topic> {
-    exact(text).or_else(|| {
-        let lower = text.to_lowercase();
-        (text.len() <= 120).then(|| longer(lower.trim_matches(|c: char| !c.is_alphanumeric())))?
-    })
-}
-
-/// The topic of a text that is the topic's name and nothing else.
-pub fn exact(text: &str) -> Option<Topic> {
-    static NAMES: LazyLock<HashMap<&str, Topic>> = LazyLock::new(|| {
-        let lists = [(OTHER, Topic::Other), (INSTRUCTIONS, Topic::Instructions), (INGREDIENTS, Topic::Ingredients)];
-        lists.iter().flat_map(|(names, topic)| names.iter().map(|name| (*name, *topic))).collect()
-    });
+/// The topic of a line, and whether the topic's name is all it says.
+pub fn topic(text: &str) -> Option<(Topic, bool)> {
     if text.len() > 120 {
         return None;
     }
     let lower = text.to_lowercase();
-    NAMES.get(lower.trim_matches(|c: char| !c.is_alphanumeric())).copied()
+    let lower = lower.trim_matches(|c: char| !c.is_alphanumeric());
+    NAMES.get(lower).map(|topic| (*topic, true)).or_else(|| Some((longer(lower)?, false)))
 }
+
+static NAMES: LazyLock<HashMap<&str, Topic>> = LazyLock::new(|| {
+    let lists = [(OTHER, Topic::Other), (INSTRUCTIONS, Topic::Instructions), (INGREDIENTS, Topic::Ingredients)];
+    lists.iter().flat_map(|(names, topic)| names.iter().map(|name| (*name, *topic))).collect()
+});
 
 /// The topic that an element's class or id gives away.
 pub fn topic_of_class(class: &str) -> Option<Topic> {
+    // Most classes say nothing of it, and a page has thousands.
+    static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            "(?i-u)ingredient|zutaten|instruction|direction|preparation|zubereitung|bereiding|preparo|method|steps|procedure",
+        )
+        .ok()
+    });
+    if ANY.as_ref().is_some_and(|any| !any.is_match(class.as_bytes())) {
+        return None;
+    }
     let lower = class.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-    if has(&["ingredient", "zutaten", "ingredienti"]) && !has(&["instruction", "substitut"]) {
+    if has(&["ingredient", "zutaten"]) && !has(&["instruction", "substitut"]) {
         Some(Topic::Ingredients)
     } else if has(&[
         "instruction",
@@ -315,27 +321,30 @@ fn longer(text: &str) -> Option<Topic> {
     if text.split_whitespace().count() > 9 {
         return None;
     }
-    let starts = |words: &[&str]| {
-        words.iter().filter(|w| w.len() >= 4).any(|w| {
-            text.strip_prefix(w)
-                .is_some_and(|rest| rest.starts_with(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’'))
-        })
-    };
-    let ends = |words: &[&str]| {
-        words.iter().filter(|w| w.len() >= 6).any(|w| text.strip_suffix(w).is_some_and(|head| head.ends_with(' ')))
-    };
-    if starts(INGREDIENTS) || ends(INGREDIENTS) {
-        Some(Topic::Ingredients)
-    } else if HOW_TO.iter().any(|w| text.starts_with(w))
-        || HOW_TO_ENDS.iter().any(|w| text.ends_with(w))
-        || starts(INSTRUCTIONS)
-        || ends(INSTRUCTIONS)
-    {
+    // Where a name may end, and where one may begin.
+    let parts = |c: char| !c.is_alphanumeric() && c != '\'' && c != '’';
+    let heads = text.char_indices().filter(|(_, c)| parts(*c)).map(|(at, _)| &text[..at]).filter(|w| w.len() >= 4);
+    let tails = text.match_indices(' ').map(|(at, _)| &text[at + 1..]).filter(|w| w.len() >= 6);
+    let (mut instructions, mut other) = (false, false);
+    for head in heads {
+        match NAMES.get(head) {
+            Some(Topic::Ingredients) => return Some(Topic::Ingredients),
+            Some(Topic::Instructions) => instructions = true,
+            Some(Topic::Other) => other = true,
+            None => {}
+        }
+    }
+    for tail in tails {
+        match NAMES.get(tail) {
+            Some(Topic::Ingredients) => return Some(Topic::Ingredients),
+            Some(Topic::Instructions) => instructions = true,
+            _ => {}
+        }
+    }
+    if instructions || HOW_TO.iter().any(|w| text.starts_with(w)) || HOW_TO_ENDS.iter().any(|w| text.ends_with(w)) {
         Some(Topic::Instructions)
-    } else if starts(OTHER) {
-        Some(Topic::Other)
     } else {
-        None
+        other.then_some(Topic::Other)
     }
 }
 
@@ -557,7 +566,7 @@ mod tests {
             "Składniki",
             "Υλικά",
         ] {
-            assert_eq!(topic(text), Some(Topic::Ingredients), "{text}");
+            assert_eq!(topic(text).map(|t| t.0), Some(Topic::Ingredients), "{text}");
         }
         for text in [
             "Method",
@@ -568,9 +577,10 @@ mod tests {
             "How to make Soup",
             "Preparazione",
         ] {
-            assert_eq!(topic(text), Some(Topic::Instructions), "{text}");
+            assert_eq!(topic(text).map(|t| t.0), Some(Topic::Instructions), "{text}");
         }
-        assert_eq!(topic("Notes"), Some(Topic::Other));
+        assert_eq!(topic("Notes"), Some((Topic::Other, true)));
+        assert_eq!(topic("Notes on flour"), Some((Topic::Other, false)));
         assert_eq!(topic("Methodology of our tests, in a long sentence that goes on"), None);
         assert_eq!(topic("Soup"), None);
     }

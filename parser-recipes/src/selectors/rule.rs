@@ -1,6 +1,7 @@
 //! One rule: when it applies, and where each field stands.
 
 use memchr::memmem;
+use regex::bytes::Regex;
 use serde::Deserialize;
 
 use super::css::{Selector, SelectorError};
@@ -44,6 +45,8 @@ pub enum RulesError {
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    /// Any of the texts that a page must contain for a rule that needs one.
+    needles: Option<Regex>,
 }
 
 /// Where a recipe's fields stand in the pages of one site or plugin.
@@ -145,14 +148,40 @@ impl Rules {
     pub fn parse(toml: &str) -> Result<Rules, RulesError> {
         let file: RuleFile = toml::from_str(toml)?;
         let rules = file.rule.into_iter().map(Rule::compile).collect::<Result<_, _>>()?;
-        Ok(Rules { rules })
+        Ok(Rules::of(rules))
     }
 
     /// These rules, and then `other`'s.
     #[must_use]
     pub fn then(mut self, other: Rules) -> Rules {
         self.rules.extend(other.rules);
-        self
+        Rules::of(self.rules)
+    }
+
+    fn of(rules: Vec<Rule>) -> Rules {
+        let needles: Vec<String> = rules.iter().flat_map(Rule::needles).map(regex::escape).collect();
+        let needles = Some(needles).filter(|n| !n.is_empty()).and_then(|n| Regex::new(&n.join("|")).ok());
+        Rules { rules, needles }
+    }
+
+    /// The rules that may find something in the page, in order: those for its host whose scope it can hold.
+    pub fn for_page<'r>(&'r self, host: &'r str, source: &str) -> Vec<&'r Rule> {
+        let mut seen: Vec<&[u8]> = Vec::new();
+        if let Some(needles) = &self.needles {
+            for found in needles.find_iter(source.as_bytes()) {
+                if !seen.contains(&found.as_bytes()) {
+                    seen.push(found.as_bytes());
+                }
+            }
+        }
+        // One text may hide another that begins alike.
+        let is_seen = |needle: &str| seen.iter().any(|s| memmem::find(needle.as_bytes(), s).is_some());
+        self.for_host(host)
+            .filter(|rule| {
+                let needles = rule.needles();
+                needles.is_empty() || needles.into_iter().any(is_seen)
+            })
+            .collect()
     }
 
     /// Whether a rule was made for this very host, or wants to win everywhere: then the page must be read as a tree.
@@ -212,6 +241,11 @@ impl Rule {
         Ok(Rule { name, hosts: raw.hosts, when, scope, prefer: raw.prefer, fields })
     }
 
+    /// Texts of which the page must contain one; empty where nothing in particular is needed.
+    fn needles(&self) -> Vec<&str> {
+        self.scope.as_ref().or(self.when.as_ref()).map(Selector::needles).unwrap_or_default()
+    }
+
     fn is_for(&self, host: &str) -> bool {
         self.hosts.is_empty()
             || self
@@ -257,13 +291,8 @@ impl Rule {
     }
 }
 
-/// The first match on the page. Most pages have nothing of most rules, which a search for the class name settles.
+/// The first match on the page.
 fn find_first(page: &Document<'_>, selector: &Selector) -> Option<NodeId> {
-    let needles = selector.needles();
-    let source = page.source().as_bytes();
-    if !needles.is_empty() && !needles.iter().any(|n| memmem::find(source, n.as_bytes()).is_some()) {
-        return None;
-    }
     selector.find(page, page.all()).next()
 }
 

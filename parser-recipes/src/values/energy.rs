@@ -1,6 +1,9 @@
 //! Energy in kcal, and other nutrients with their units.
 
+use std::sync::LazyLock;
+
 use recipes::{MAX_KCAL, Quantity};
+use regex::Regex;
 
 use super::number::{Number, numbers};
 
@@ -53,6 +56,14 @@ impl Basis {
 
     /// Every basis that a text in lower case names, in order.
     pub fn named(lower: &str) -> Vec<Basis> {
+        // Most lines name none, and a page has thousands.
+        static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let words: Vec<String> = SERVING.iter().chain(RECIPE).chain(&["100"]).map(|w| regex::escape(w)).collect();
+            Regex::new(&words.join("|")).ok()
+        });
+        if ANY.as_ref().is_some_and(|any| !any.is_match(lower)) {
+            return Vec::new();
+        }
         let mut found: Vec<(usize, Basis)> = Vec::new();
         for (words, basis) in [(SERVING, Basis::Serving), (RECIPE, Basis::Recipe)] {
             let first = words.iter().filter_map(|word| find_word(lower, word)).min();

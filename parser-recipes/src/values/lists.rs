@@ -110,7 +110,7 @@ pub fn tidy_ingredients(sections: Vec<Section>) -> Vec<Section> {
     let mut out: Vec<Section> = Vec::new();
     for section in sections {
         let mut current = Section { name: section.name, items: Vec::new() };
-        let mut items = section.items.into_iter().map(|i| tidy_commas(unmarked(&i))).peekable();
+        let mut items = section.items.into_iter().map(tidy_item).peekable();
         while let Some(item) = items.next() {
             if is_heading(&item) || (items.peek().is_some() && introduces(&item)) {
                 out.push(std::mem::replace(
@@ -127,9 +127,13 @@ pub fn tidy_ingredients(sections: Vec<Section>) -> Vec<Section> {
     out
 }
 
-/// `1 onion , chopped`: what was cut out of the middle left its space.
-fn tidy_commas(item: &str) -> String {
-    if item.contains(" ,") { item.replace(" ,", ",") } else { item.to_owned() }
+/// An ingredient without its list mark; `1 onion , chopped`: what was cut out of the middle left its space.
+fn tidy_item(mut item: String) -> String {
+    let bare = unmarked(&item);
+    if bare.len() < item.len() {
+        item.drain(..item.len() - bare.len());
+    }
+    if item.as_bytes().windows(2).any(|two| two == b" ,") { item.replace(" ,", ",") } else { item }
 }
 
 /// The line without the mark that lists put before it.
