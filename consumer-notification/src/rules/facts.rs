@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use cel::common::types::{CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-use recipes::{ParsedRecipe, Quantity};
+use recipes::{Group, ParsedRecipe, Quantity};
 
 type Boxed<'r> = Box<dyn Val + 'r>;
 
 /// The variables, in the order of [`ParsedRecipe`]'s fields.
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 25] = [
     "title",
     "submitter",
     "description",
@@ -26,6 +26,8 @@ pub const FIELDS: [&str; 22] = [
     "cook_time",
     "total_time",
     "instructions",
+    "ingredient_groups",
+    "instruction_sections",
     "nutrition",
     "rating",
     "category",
@@ -33,6 +35,7 @@ pub const FIELDS: [&str; 22] = [
     "published_at",
     "parsed_at",
     "extractor",
+    "extractors",
 ];
 
 /// Some of [`FIELDS`].
@@ -97,13 +100,16 @@ fn value(recipe: &ParsedRecipe, field: usize) -> Boxed<'_> {
         "cook_time" => minutes(recipe.cook_time),
         "total_time" => minutes(recipe.total_time),
         "instructions" => list(&recipe.instructions),
+        "ingredient_groups" => groups(&recipe.ingredient_groups),
+        "instruction_sections" => groups(&recipe.instruction_sections),
         "nutrition" => nutrition(recipe),
         "rating" => rating(recipe),
         "category" => list(&recipe.category),
         "cuisine" => list(&recipe.cuisine),
         "published_at" => date(recipe.published_at),
         "parsed_at" => date(recipe.parsed_at),
-        _ => maybe_text(recipe.extractor.map(recipes::Extractor::as_str)),
+        "extractor" => maybe_text(recipe.extractor.map(recipes::Extractor::as_str)),
+        _ => map(recipe.extractors.iter().map(|(field, from)| (field.as_str(), text(from.as_str())))),
     }
 }
 
@@ -145,6 +151,12 @@ fn map<'r>(entries: impl IntoIterator<Item = (&'r str, Boxed<'r>)>) -> Boxed<'r>
     Box::new(CelMap::from(entries.collect::<HashMap<_, _>>()))
 }
 
+fn groups(groups: &[Group]) -> Boxed<'_> {
+    let groups =
+        groups.iter().map(|group| map([("name", maybe_text(group.name.as_deref())), ("items", list(&group.items))]));
+    Box::new(CelList::from(groups.collect::<Vec<_>>()))
+}
+
 fn quantity(quantity: &Quantity) -> Boxed<'_> {
     map([("value", number(quantity.value)), ("unit", text(&quantity.unit))])
 }
@@ -179,12 +191,14 @@ pub fn probe() -> ParsedRecipe {
     let nutrition = nutrients.iter().map(|name| ((*name).to_owned(), serde_json::json!({"value": 1, "unit": "g"})));
     let mut nutrition: serde_json::Map<String, serde_json::Value> = nutrition.collect();
     nutrition.insert("serving_size".to_owned(), "1 cup".into());
+    let groups = serde_json::json!([{"name": "Probe", "items": ["salt"]}]);
     let recipe = serde_json::json!({
         "title": "Probe", "submitter": "someone", "description": "", "calories": 1, "ingredients": ["salt"],
         "url": "https://a.example/", "site": "a.example", "language": "en", "image": "https://a.example/a.jpg",
         "yields": "1 serving", "servings": 1, "prep_time": 1, "cook_time": 1, "total_time": 1,
         "instructions": ["Eat."], "nutrition": nutrition, "rating": {"value": 1, "count": 1}, "category": ["dish"],
         "cuisine": ["any"], "published_at": "2026-01-01", "parsed_at": "2026-01-01", "extractor": "json-ld",
+        "extractors": {"title": "json-ld"}, "ingredient_groups": groups, "instruction_sections": groups,
     });
     serde_json::from_value(recipe).unwrap_or_default()
 }
