@@ -114,6 +114,7 @@ fn output(publication: Publication, writer: &str) -> Option<Output> {
                 offset: NOWHERE.into(),
                 attempts,
                 at: OffsetDateTime::now_utc(),
+                group: String::new(),
             };
             Output::to(topics::dead(topics::RAW_RECIPES)).key(key).headers(page.headers()).headers(letter.headers())
         }

@@ -20,6 +20,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// When it was given up.
     pub at: OffsetDateTime,
+    /// Group that gave it up; empty in letters that name none.
+    pub group: String,
 }
 
 impl DeadLetter {
@@ -34,6 +36,9 @@ impl DeadLetter {
             (headers::DEAD_ATTEMPTS, self.attempts.to_string()),
         ];
         headers.extend(stamp::to_text(self.at).map(|at| (headers::DEAD_AT, at)));
+        if !self.group.is_empty() {
+            headers.push((headers::DEAD_GROUP, self.group.clone()));
+        }
         headers
     }
 
@@ -58,6 +63,7 @@ impl DeadLetter {
                 value: at,
                 expected: "a time as in RFC 3339",
             })?,
+            group: headers::text(pairs, headers::DEAD_GROUP)?.unwrap_or_default(),
         })
     }
 
@@ -83,6 +89,7 @@ mod tests {
             offset: 41,
             attempts: 1,
             at: datetime!(2026-11-20 13:30:00 UTC),
+            group: "parser-recipes".to_owned(),
         };
         let owned = letter.headers();
         assert!(owned.iter().all(|(name, _)| DeadLetter::owns(name)));

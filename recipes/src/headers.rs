@@ -34,6 +34,10 @@ pub const DEAD_OFFSET: &str = "dead.offset";
 pub const DEAD_ATTEMPTS: &str = "dead.attempts";
 /// When it was given up, RFC 3339.
 pub const DEAD_AT: &str = "dead.at";
+/// Group that gave it up.
+pub const DEAD_GROUP: &str = "dead.group";
+/// Group that a replayed record is for; other groups pass it by.
+pub const REPLAY_GROUP: &str = "replay.group";
 
 /// A header that is missing or does not say what its name promises.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

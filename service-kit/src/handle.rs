@@ -122,6 +122,12 @@ impl Handle {
         self.inner.lags.lock().get(group).copied().flatten()
     }
 
+    /// Each group's lag.
+    #[must_use]
+    pub fn lags(&self) -> BTreeMap<String, Option<u64>> {
+        self.inner.lags.lock().clone()
+    }
+
     pub(crate) fn set_lag(&self, group: &str, lag: Option<u64>) {
         let before = self.inner.lags.lock().insert(group.to_owned(), lag);
         if before != Some(lag) {

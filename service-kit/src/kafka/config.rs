@@ -86,6 +86,11 @@ impl KafkaSettings {
     /// Reads `KAFKA_BOOTSTRAP_SERVERS`, every librdkafka property as `KAFKA_<PROPERTY_WITH_UNDERSCORES>`, and how the
     /// loops work.
     pub fn read(from: &mut Source) -> Self {
+        Self::read_or(from, Delivery::default())
+    }
+
+    /// As [`KafkaSettings::read`], with another default of what a crash may do.
+    pub fn read_or(from: &mut Source, default: Delivery) -> Self {
         let bootstrap = from
             .get::<String>(
                 "kafka_bootstrap_servers",
@@ -102,10 +107,8 @@ impl KafkaSettings {
                 transactional never does",
             )
             .choices(&["at-least-once", "transactional"])
-            .or("at-least-once".to_owned());
-        if delivery == "transactional" {
-            settings.delivery = Delivery::Transactional;
-        }
+            .or(if default == Delivery::Transactional { "transactional" } else { "at-least-once" }.to_owned());
+        settings.delivery = if delivery == "transactional" { Delivery::Transactional } else { Delivery::AtLeastOnce };
         settings.topic_partitions = from
             .get::<u64>("topic_partitions", "Partitions of the topics that are made when missing")
             .within(1..=1000)
@@ -201,6 +204,13 @@ impl KafkaSettings {
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed");
+        config
+    }
+
+    /// A reader that sees what open transactions have written.
+    pub(crate) fn uncommitted_reader(&self, service: &str) -> ClientConfig {
+        let mut config = self.reader(service);
+        config.set("isolation.level", "read_uncommitted");
         config
     }
 

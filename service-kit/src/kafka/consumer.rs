@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use recipes::topics;
+use recipes::{headers, topics};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use crate::failure::{Exit, Failure};
 use crate::handle::{Counter, Gauge, Handle};
 use crate::health::Check;
-use crate::kafka::config::REQUEST_TIMEOUT;
+use crate::kafka::config::{Delivery, REQUEST_TIMEOUT};
 use crate::kafka::connection::Kafka;
 use crate::kafka::context::{Context, Event};
 use crate::kafka::delivery::{Delivered, Writer};
@@ -66,6 +66,12 @@ pub trait Processor: Send + 'static {
         Ok(())
     }
 
+    /// Asked after every batch, and ten times a second while there is none: whether everything that is held
+    /// ([`Outcome::Held`]) is done now, so that its offsets can be committed.
+    fn release(&mut self) -> bool {
+        false
+    }
+
     /// These partitions are another instance's now: forget what is kept about them.
     fn revoked(&mut self, _places: &[Place]) {}
 }
@@ -76,6 +82,8 @@ pub struct Consumer {
     group: String,
     topics: Vec<String>,
     retries: Retries,
+    delivery: Delivery,
+    batch_records: u64,
     counters: String,
     check: Check,
 }
@@ -92,6 +100,8 @@ impl Kafka {
             group: group.to_owned(),
             topics,
             retries: Retries::default(),
+            delivery: self.settings().delivery,
+            batch_records: self.settings().batch_records,
             counters: String::new(),
             check,
         }
@@ -103,6 +113,20 @@ impl Consumer {
     #[must_use]
     pub const fn retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// What a crash may do to this loop's work; as the settings have it unless told.
+    #[must_use]
+    pub const fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Most records in a batch, 1 or more; as the settings have it unless told.
+    #[must_use]
+    pub const fn batch_records(mut self, most: u64) -> Self {
+        self.batch_records = most;
         self
     }
 
@@ -155,6 +179,8 @@ struct Worker<P> {
     joined: bool,
     /// Next offset to process, where anything was processed.
     positions: BTreeMap<Place, i64>,
+    /// Next offset of the partitions of which something is held.
+    held: BTreeMap<Place, i64>,
     check: Check,
     assigned_gauge: Gauge,
     /// Names of the counters of records consumed, produced and given up.
@@ -164,14 +190,14 @@ struct Worker<P> {
 
 impl<P: Processor> Worker<P> {
     fn start(options: Consumer, processor: P, runtime: Runtime, shutdown: CancellationToken) -> Result<Self, Failure> {
-        let Consumer { kafka, group, topics, retries, counters, check } = options;
+        let Consumer { kafka, group, topics, retries, delivery, batch_records, counters, check } = options;
         let name = |counter: &str| format!("{counters}{counter}");
         let handle = kafka.handle().clone();
         let config = kafka.settings().member(kafka.service(), &group);
         let consumer: BaseConsumer<Context> =
             config.create_with_context(kafka.context("consumer")).map_err(|error| Kafka::wrong_settings(&error))?;
         // Before joining: with transactions this also ends what a killed predecessor left open.
-        let writer = Writer::open(&kafka, &group, runtime, &shutdown)?;
+        let writer = Writer::open(&kafka, &group, delivery, runtime, &shutdown)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&names).map_err(|error| {
             Failure::software(format!("group {group} cannot subscribe to {}: {error}", names.join(", ")))
@@ -183,12 +209,13 @@ impl<P: Processor> Worker<P> {
             processor,
             shutdown,
             topics: topics.iter().map(|topic| Arc::from(topic.as_str())).collect(),
-            batch_records: usize::try_from(settings.batch_records).unwrap_or(usize::MAX),
+            batch_records: usize::try_from(batch_records).unwrap_or(usize::MAX),
             batch_bytes: usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX),
             waiting: Waiting::new(retries),
             assigned: BTreeSet::new(),
             joined: false,
             positions: BTreeMap::new(),
+            held: BTreeMap::new(),
             check,
             assigned_gauge: handle.gauge(&name("assigned_partitions")),
             retries: handle.counter(&name("retries")),
@@ -204,6 +231,10 @@ impl<P: Processor> Worker<P> {
             let batch = self.gather()?;
             self.note_lag();
             if !batch.is_empty() && matches!(self.work(&batch)?, Delivered::Abandoned) {
+                return Ok(());
+            }
+            if self.processor.release() && !self.held.is_empty() && matches!(self.commit_held()?, Delivered::Abandoned)
+            {
                 return Ok(());
             }
         }
@@ -257,7 +288,7 @@ impl<P: Processor> Worker<P> {
 
     fn work(&mut self, batch: &Batch) -> Result<Delivered, Failure> {
         let began = Instant::now();
-        let mut outcomes = self.processor.process(batch);
+        let mut outcomes = self.process(batch);
         if outcomes.len() != batch.len() {
             let (got, wanted) = (outcomes.len(), batch.len());
             return Err(Failure::software(format!("{}: {got} outcomes for {wanted} records", self.group)));
@@ -267,7 +298,7 @@ impl<P: Processor> Worker<P> {
                 *outcome = Outcome::Dead(reason);
             }
         }
-        let mut plan = Plan::of(batch, outcomes, &mut self.waiting);
+        let mut plan = Plan::of(&self.group, batch, outcomes, &self.held, &mut self.waiting);
         let delivered = self.writer.deliver(&mut plan, batch, &self.consumer)?;
         match delivered {
             Delivered::Done => self.done(&plan)?,
@@ -279,10 +310,31 @@ impl<P: Processor> Worker<P> {
         Ok(delivered)
     }
 
+    /// What becomes of each record. One that was replayed for another group is none of ours.
+    fn process(&mut self, batch: &Batch) -> Vec<Outcome> {
+        let group = self.group.as_bytes();
+        let is_ours = |record: &Record| record.header(headers::REPLAY_GROUP).is_none_or(|wanted| wanted == group);
+        if batch.iter().all(is_ours) {
+            return self.processor.process(batch);
+        }
+        let ours = Batch(batch.iter().filter(|record| is_ours(record)).cloned().collect());
+        let mut outcomes = self.processor.process(&ours).into_iter();
+        batch
+            .iter()
+            .map_while(|record| if is_ours(record) { outcomes.next() } else { Some(Outcome::nothing()) })
+            .collect()
+    }
+
+    fn commit_held(&mut self) -> Result<Delivered, Failure> {
+        let mut plan = Plan { offsets: std::mem::take(&mut self.held), ..Plan::default() };
+        self.writer.deliver(&mut plan, &[], &self.consumer)
+    }
+
     fn done(&mut self, plan: &Plan) -> Result<(), Failure> {
-        for (place, offset) in &plan.offsets {
+        for (place, offset) in plan.offsets.iter().chain(&plan.held) {
             self.positions.insert(place.clone(), *offset);
         }
+        self.held.extend(plan.held.clone());
         if !plan.rewind.is_empty() {
             self.retries.add(plan.rewind.len() as u64);
             self.seek(&plan.rewind)?;
@@ -340,6 +392,7 @@ impl<P: Processor> Worker<P> {
                     for place in &places {
                         self.assigned.remove(place);
                         self.positions.remove(place);
+                        self.held.remove(place);
                         self.waiting.forget(place);
                         self.lag_metric(place).set(0.0);
                     }

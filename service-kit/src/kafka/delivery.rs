@@ -40,6 +40,7 @@ pub(crate) enum Delivered {
 pub(crate) struct Writer {
     kafka: Kafka,
     group: String,
+    delivery: Delivery,
     producer: ThreadedProducer<Context>,
     runtime: Runtime,
     shutdown: CancellationToken,
@@ -69,13 +70,15 @@ impl Writer {
     pub(crate) fn open(
         kafka: &Kafka,
         group: &str,
+        delivery: Delivery,
         runtime: Runtime,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         let mut writer = Self {
-            producer: kafka.open_producer(transactional_id(kafka, group).as_deref())?,
+            producer: kafka.open_producer(transactional_id(kafka, group, delivery).as_deref())?,
             kafka: kafka.clone(),
             group: group.to_owned(),
+            delivery,
             runtime,
             shutdown: shutdown.clone(),
             told_to_stop: None,
@@ -92,10 +95,10 @@ impl Writer {
         batch: &[Record],
         consumer: &BaseConsumer<Context>,
     ) -> Result<Delivered, Failure> {
-        if plan.offsets.is_empty() {
+        if plan.offsets.is_empty() && plan.outputs.is_empty() && plan.after.is_empty() {
             return Ok(Delivered::Done);
         }
-        let result = match self.kafka.settings().delivery {
+        let result = match self.delivery {
             Delivery::AtLeastOnce => self.at_least_once(plan, batch, consumer),
             Delivery::Transactional => self.transaction(plan, batch, consumer),
         };
@@ -128,6 +131,9 @@ impl Writer {
             self.bury(plan, batch, &rejected)?;
         }
         plan.after = after;
+        if plan.offsets.is_empty() {
+            return Ok(());
+        }
         let offsets = offsets(plan);
         let stored = consumer.store_offsets(&offsets);
         stored.and_then(|()| consumer.commit(&offsets, CommitMode::Async)).map_err(|error| {
@@ -141,7 +147,7 @@ impl Writer {
         for (index, error) in rejected {
             let known = letters.iter().any(|(other, _)| other == index);
             if let Some(record) = batch.get(*index).filter(|_| !known) {
-                letters.push((*index, dead_letter(record, &error.to_string(), 1)));
+                letters.push((*index, dead_letter(&self.group, record, &error.to_string(), 1)));
             }
         }
         if let Some((index, error)) = self.write(&letters)?.into_iter().next() {
@@ -209,22 +215,34 @@ impl Writer {
                 }
             }
         }
+        // Before the offsets: once the group's next owner of a partition sees that they are decided, so is all that was
+        // written with them, and it stands below the end of its topic.
+        for (index, output, ack) in waiting {
+            if let Err(error) = self.acknowledged(ack)? {
+                return Err(self.unacknowledged(batch, index, output, &error));
+            }
+        }
         let Some(member) = consumer.group_metadata() else {
             return Err(Stop::Abort("the consumer is in no group".to_owned()));
         };
         let offsets = offsets(plan);
-        let sent = self.step(|producer| producer.send_offsets_to_transaction(&offsets, &member, TRANSACTION_STEP));
-        let committed = sent.and_then(|()| self.step(|producer| producer.commit_transaction(TRANSACTION_STEP)));
-        if matches!(committed, Err(Stop::Abort(_))) {
-            for (index, output, mut ack) in waiting {
-                if let Ok(Err(error)) = ack.try_recv()
-                    && let rejected @ SendError::Rejected { .. } = send_error(output, &error)
-                {
-                    self.poison(batch, index, &rejected);
-                }
-            }
+        self.step(|producer| producer.send_offsets_to_transaction(&offsets, &member, TRANSACTION_STEP))?;
+        self.step(|producer| producer.commit_transaction(TRANSACTION_STEP))
+    }
+
+    /// What a record that was not written means for its transaction.
+    fn unacknowledged(&mut self, batch: &[Record], index: usize, output: &Output, error: &KafkaError) -> Stop {
+        if let Some((_, reason)) = self.producer.client().fatal_error() {
+            return Stop::Reopen(reason);
         }
-        committed
+        match send_error(output, error) {
+            rejected @ SendError::Rejected { .. } => {
+                self.poison(batch, index, &rejected);
+                Stop::Abort(rejected.to_string())
+            }
+            forbidden @ SendError::Unwritable { forbidden: true, .. } => forbidden.into(),
+            unwritten => Stop::Abort(unwritten.to_string()),
+        }
     }
 
     fn poison(&mut self, batch: &[Record], index: usize, error: &SendError) {
@@ -261,13 +279,14 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<Delivered, Failure> {
-        self.producer = self.kafka.open_producer(transactional_id(&self.kafka, &self.group).as_deref())?;
+        self.producer =
+            self.kafka.open_producer(transactional_id(&self.kafka, &self.group, self.delivery).as_deref())?;
         self.init()?;
         Ok(Delivered::RolledBack)
     }
 
     fn init(&mut self) -> Result<(), Failure> {
-        if self.kafka.settings().delivery == Delivery::AtLeastOnce {
+        if self.delivery == Delivery::AtLeastOnce {
             return Ok(());
         }
         match self.step(|producer| producer.init_transactions(TRANSACTION_STEP)) {
@@ -298,9 +317,8 @@ impl Writer {
     }
 }
 
-fn transactional_id(kafka: &Kafka, group: &str) -> Option<String> {
-    let settings = kafka.settings();
-    (settings.delivery == Delivery::Transactional).then(|| format!("{group}-{}", settings.instance))
+fn transactional_id(kafka: &Kafka, group: &str, delivery: Delivery) -> Option<String> {
+    (delivery == Delivery::Transactional).then(|| format!("{group}-{}", kafka.settings().instance))
 }
 
 fn offsets(plan: &Plan) -> TopicPartitionList {

@@ -25,6 +25,9 @@ pub enum Outcome {
         /// Counters of the service's handle that go up by one when it is done.
         counts: Vec<&'static str>,
     },
+    /// The processor keeps it, and says by [`crate::kafka::Processor::release`] when it is done. Until then neither its
+    /// offset nor that of any record behind it in its partition is committed: after a crash they are read again.
+    Held,
     /// It will never work: it goes to `<topic>.dead` with this reason.
     Dead(String),
     /// It did not work this time: it is tried again, and those behind it in its partition wait. When the attempts are
@@ -81,6 +84,8 @@ pub(crate) struct Plan {
     pub(crate) after: Vec<(usize, Output)>,
     /// Next offset of each partition.
     pub(crate) offsets: BTreeMap<Place, i64>,
+    /// Next offset of each partition once what is held of it is done.
+    pub(crate) held: BTreeMap<Place, i64>,
     /// Where partitions go on when their wait is over.
     pub(crate) rewind: BTreeMap<Place, i64>,
     pub(crate) done: u64,
@@ -89,7 +94,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn of(batch: &[Record], outcomes: Vec<Outcome>, waiting: &mut Waiting) -> Self {
+    /// `held` are the partitions of which something is held already.
+    pub(crate) fn of(
+        group: &str,
+        batch: &[Record],
+        outcomes: Vec<Outcome>,
+        held: &BTreeMap<Place, i64>,
+        waiting: &mut Waiting,
+    ) -> Self {
         let mut plan = Self::default();
         let mut blocked: HashSet<&Place> = HashSet::new();
         for (index, (record, outcome)) in batch.iter().zip(outcomes).enumerate() {
@@ -105,6 +117,10 @@ impl Plan {
                     plan.after.extend(after.into_iter().map(|output| (index, output)));
                     None
                 }
+                Outcome::Held => {
+                    plan.held.insert(record.place.clone(), record.offset + 1);
+                    None
+                }
                 Outcome::Dead(reason) => Some((reason, waiting.attempts(record))),
                 Outcome::Retry(reason) => match waiting.failed(record) {
                     Verdict::Enough(attempts) => Some((reason, attempts)),
@@ -117,10 +133,12 @@ impl Plan {
             };
             if let Some((reason, attempts)) = dead {
                 plan.dead += 1;
-                plan.outputs.push((index, dead_letter(record, &reason, attempts)));
+                plan.outputs.push((index, dead_letter(group, record, &reason, attempts)));
             }
             plan.done += 1;
-            plan.offsets.insert(record.place.clone(), record.offset + 1);
+            let is_held = plan.held.contains_key(&record.place) || held.contains_key(&record.place);
+            let offsets = if is_held { &mut plan.held } else { &mut plan.offsets };
+            offsets.insert(record.place.clone(), record.offset + 1);
         }
         plan
     }
@@ -132,7 +150,7 @@ impl Plan {
 }
 
 /// The record as it was, with the headers that say why it was given up.
-pub(crate) fn dead_letter(record: &Record, reason: &str, attempts: u32) -> Output {
+pub(crate) fn dead_letter(group: &str, record: &Record, reason: &str, attempts: u32) -> Output {
     let letter = DeadLetter {
         reason: reason[..reason.floor_char_boundary(MAX_REASON)].to_owned(),
         topic: record.place.topic.to_string(),
@@ -140,6 +158,7 @@ pub(crate) fn dead_letter(record: &Record, reason: &str, attempts: u32) -> Outpu
         offset: record.offset,
         attempts,
         at: OffsetDateTime::now_utc(),
+        group: group.to_owned(),
     };
     // A letter that was replayed and died again tells of its last death.
     let original = record.headers.iter().filter(|(name, _)| !DeadLetter::owns(name));
@@ -168,16 +187,28 @@ mod tests {
     fn a_record_to_be_tried_again_holds_back_its_partition_only() {
         let batch = [record(0, 5), record(1, 9), record(0, 6), record(1, 10)];
         let outcomes = vec![Outcome::nothing(), Outcome::retry("later"), Outcome::nothing(), Outcome::nothing()];
-        let plan = Plan::of(&batch, outcomes, &mut Waiting::new(Retries::default()));
+        let plan = Plan::of("g", &batch, outcomes, &BTreeMap::new(), &mut Waiting::new(Retries::default()));
         assert_eq!(plan.offsets, BTreeMap::from([(Place::new("t", 0), 7)]));
         assert_eq!(plan.rewind, BTreeMap::from([(Place::new("t", 1), 9)]));
         assert_eq!((plan.done, plan.dead), (2, 0));
     }
 
     #[test]
+    fn nothing_behind_a_held_record_is_committed() {
+        let batch = [record(0, 5), record(0, 6), record(0, 7), record(1, 9), record(2, 1)];
+        let outcomes =
+            vec![Outcome::nothing(), Outcome::Held, Outcome::nothing(), Outcome::nothing(), Outcome::nothing()];
+        let before = BTreeMap::from([(Place::new("t", 2), 1)]);
+        let plan = Plan::of("g", &batch, outcomes, &before, &mut Waiting::new(Retries::default()));
+        assert_eq!(plan.offsets, BTreeMap::from([(Place::new("t", 0), 6), (Place::new("t", 1), 10)]));
+        assert_eq!(plan.held, BTreeMap::from([(Place::new("t", 0), 8), (Place::new("t", 2), 2)]));
+    }
+
+    #[test]
     fn a_dead_letter_is_the_record_with_a_reason() {
         let mut waiting = Waiting::new(Retries { attempts: Some(1), ..Retries::default() });
-        let plan = Plan::of(&[record(0, 5)], vec![Outcome::retry("ä".repeat(600))], &mut waiting);
+        let plan =
+            Plan::of("g", &[record(0, 5)], vec![Outcome::retry("ä".repeat(600))], &BTreeMap::new(), &mut waiting);
         let (_, letter) = &plan.outputs[0];
         assert_eq!(
             (&*letter.topic, letter.key.as_deref(), letter.value.as_deref()),
@@ -185,7 +216,7 @@ mod tests {
         );
         let pairs: Vec<(&str, &[u8])> = letter.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         let read = DeadLetter::from_headers(&pairs).unwrap();
-        assert_eq!((read.reason, read.offset, read.attempts), ("ä".repeat(500), 5, 1));
+        assert_eq!((read.reason, read.offset, read.attempts, &*read.group), ("ä".repeat(500), 5, 1, "g"));
         assert_eq!(pairs.iter().filter(|(name, _)| *name == "dead.reason").count(), 1);
         assert_eq!(pairs[0], ("url", &b"u"[..]));
         assert_eq!(plan.offsets[&Place::new("t", 0)], 6);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use recipes::{DeadLetter, headers};
 use time::OffsetDateTime;
 
 /// A partition of a topic.
@@ -146,6 +147,21 @@ impl Output {
     pub fn headers(mut self, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         self.headers.extend(headers.into_iter().map(|(name, value)| (name.into(), value.into_bytes())));
         self
+    }
+
+    /// A dead letter, on its way back to where it was given up: as it was before, for the group that gave it up.
+    #[must_use]
+    pub fn replay(record: Record, letter: &DeadLetter) -> Self {
+        let ours = |name: &str| DeadLetter::owns(name) || name == headers::REPLAY_GROUP;
+        let kept = record.headers.into_iter().filter(|(name, _)| !ours(name));
+        let mut output = Self::to(letter.topic.clone());
+        output.key = record.key;
+        output.value = record.value;
+        output.headers = kept.map(|(name, value)| (name.into(), value)).collect();
+        match letter.group.is_empty() {
+            true => output,
+            false => output.header(headers::REPLAY_GROUP, letter.group.clone()),
+        }
     }
 
     /// Bytes of key, value and headers.

@@ -16,6 +16,8 @@ use crate::kafka::context::Context;
 use crate::kafka::record::{Place, Record};
 
 const POLL: Duration = Duration::from_millis(100);
+/// How often an open transaction is asked after.
+const STILL_OPEN: Duration = Duration::from_millis(20);
 /// How long a broker that is down is waited for.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -57,7 +59,8 @@ impl From<TableError> for Failure {
 
 impl Kafka {
     /// Reads partitions of a topic from their start to what is their end when reading gets there; gives the number of
-    /// records. Blocks: call it from [`crate::kafka::Processor::assigned`], or on a blocking thread.
+    /// records. Transactions that are open now are waited for: what they have written is read or was rolled back. Blocks:
+    /// call it from [`crate::kafka::Processor::assigned`], or on a blocking thread.
     ///
     /// # Errors
     /// [`TableError`]; records already given stay given.
@@ -69,6 +72,7 @@ impl Kafka {
         mut each: impl FnMut(Record),
     ) -> Result<u64, TableError> {
         let reader = self.reader(topic)?;
+        self.wait_for_transactions(&reader, topic, partitions, shutdown)?;
         let mut open: HashSet<i32> = HashSet::new();
         let mut places = TopicPartitionList::new();
         for &partition in partitions {
@@ -103,6 +107,36 @@ impl Kafka {
         Ok(count)
     }
 
+    /// Reads the record at an offset; none when there is none any more. Blocks.
+    ///
+    /// # Errors
+    /// [`TableError`] when the broker does not answer, or there is no such partition.
+    pub fn read_one(&self, place: &Place, offset: i64) -> Result<Option<Record>, TableError> {
+        let topic = &*place.topic;
+        let reader = self.reader(topic)?;
+        let (low, high) = watermarks(&reader, topic, place.partition)?;
+        if !(low..high).contains(&offset) {
+            return Ok(None);
+        }
+        let mut places = TopicPartitionList::new();
+        // Cannot fail: the offset is not below the watermark.
+        let _ = places.add_partition_offset(topic, place.partition, Offset::Offset(offset));
+        reader.assign(&places).map_err(|error| unreadable(topic, &error))?;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        while Instant::now() < deadline {
+            match reader.poll(POLL) {
+                // Compaction and transactions leave gaps.
+                Some(Ok(message)) => {
+                    let record = Record::read(&message, place.clone());
+                    return Ok(Some(record).filter(|record| record.offset == offset));
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(_)) | None => {}
+            }
+        }
+        Err(TableError::Unreadable { topic: topic.to_owned(), reason: "no answer for 10 s".to_owned() })
+    }
+
     /// Reads the newest records of each partition of some topics (with each topic, how many), and what follows until
     /// the token is cancelled. Blocks.
     ///
@@ -135,6 +169,35 @@ impl Kafka {
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
                 Some(Err(error)) => tracing::debug!(topics = all, %error, "reading failed; trying again"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until no transaction is open below what is the partitions' end now.
+    fn wait_for_transactions(
+        &self,
+        reader: &BaseConsumer<Context>,
+        topic: &str,
+        partitions: &[i32],
+        shutdown: &CancellationToken,
+    ) -> Result<(), TableError> {
+        let config = self.settings().uncommitted_reader(self.service());
+        let all: BaseConsumer<Context> =
+            config.create_with_context(self.context("reader")).map_err(|error| unreadable(topic, &error))?;
+        for &partition in partitions {
+            let (_, end) = watermarks(&all, topic, partition)?;
+            let mut said = false;
+            while watermarks(reader, topic, partition)?.1 < end {
+                if shutdown.is_cancelled() {
+                    return Err(TableError::Stopped(topic.to_owned()));
+                }
+                if !said {
+                    said = true;
+                    tracing::info!(topic, partition, "waiting for the end of a transaction that another process began");
+                }
+                // Reads nothing: nothing is assigned yet.
+                let _ = reader.poll(STILL_OPEN);
             }
         }
         Ok(())
