@@ -1,9 +1,10 @@
 //! The notifier's parts, started and stopped together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use recipes::topics;
-use service_kit::kafka::{Kafka, Retries};
+use service_kit::kafka::{Delivery, Kafka, Retries};
 use service_kit::settings::Source;
 use service_kit::{Failure, Handle, Service, Verb, http};
 use tokio::sync::watch;
@@ -11,16 +12,21 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::channels::{self, LogChannel};
+use crate::channels::{self, ChannelSpec, Deliver, LogChannel};
 use crate::engine::{Engine, EngineLoop, GROUP};
 use crate::page::Page;
+use crate::rules::file::Config;
 use crate::rules::{self, RuleSet};
 use crate::settings::{LISTEN, Settings};
+
+/// Longest wait before a channel tries again.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The notification service.
 pub struct Notifier {
     settings: Settings,
     rules: Arc<RuleSet>,
+    channels: Vec<ChannelSpec>,
     handle: Handle,
 }
 
@@ -47,7 +53,7 @@ impl Notifier {
             shutdown: shutdown.clone(),
         };
         let mut parts = JoinSet::new();
-        let watching = source.clone().watch(changes, self.handle(), shutdown.clone());
+        let watching = source.clone().watch(self.channels.clone(), changes, self.handle(), shutdown.clone());
         parts.spawn(async move {
             watching.await;
             Ok(())
@@ -57,7 +63,20 @@ impl Notifier {
             // Whoever reads stdout may be back in a while; no alert is given up for that.
             let retries = Retries { attempts: None, ..Retries::default() };
             let consumer = kafka.consumer(channels::LOG_GROUP, &[topics::RECIPE_ALERTS]).retries(retries).aside();
+            let consumer = consumer.delivery(Delivery::AtLeastOnce);
             parts.spawn(consumer.run(LogChannel::stdout(), shutdown.clone()));
+        }
+        for spec in &self.channels {
+            let sender = spec.sender();
+            let sender = sender.map_err(|problem| Failure::usage(format!("channel {}: {problem}", spec.name)))?;
+            let retries = Retries { attempts: spec.attempts, longest: LONGEST_BACKOFF, ..Retries::default() };
+            let consumer = kafka.consumer(&Deliver::group(&spec.name), &[topics::RECIPE_ALERTS]);
+            // One at a time: what is delivered is noted before the next goes out.
+            let batch = if spec.digest.is_some() { kafka.settings().batch_records } else { 1 };
+            let consumer = consumer.retries(retries).delivery(Delivery::AtLeastOnce).batch_records(batch).aside();
+            let runtime = tokio::runtime::Handle::current();
+            let deliver = Deliver::new(spec.clone(), sender, runtime, shutdown.clone());
+            parts.spawn(consumer.run(deliver, shutdown.clone()));
         }
         parts.spawn(page.follow(kafka, shutdown.clone()));
         let mut result = Ok(());
@@ -83,8 +102,8 @@ impl Service for Notifier {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let rules = Arc::new(settings.rules.load()?);
-        Ok(Self { settings, rules, handle: Handle::new(Self::NAME) })
+        let Config { rules, channels } = settings.rules.load()?;
+        Ok(Self { settings, rules: Arc::new(rules), channels, handle: Handle::new(Self::NAME) })
     }
 
     fn verbs() -> Vec<Verb> {
@@ -95,6 +114,7 @@ impl Service for Notifier {
                 about: "RULE FILE.json Say what a rule makes of a recipe, and why",
                 run: rules::test_rule,
             },
+            Verb { name: "send-test", about: "CHANNEL Deliver a made-up alert", run: channels::send_test },
         ]
     }
 

@@ -88,7 +88,7 @@ fn what_was_alerted_before_a_restart_is_not_alerted_again() {
 
 /// Rules of a file.
 fn rules(text: &str) -> Arc<RuleSet> {
-    Arc::new(consumer_notification::rules::file::parse("rules.toml", text).unwrap())
+    Arc::new(consumer_notification::rules::file::parse("rules.toml", text).unwrap().rules)
 }
 
 /// Alerts that a recipe raises.

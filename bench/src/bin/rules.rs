@@ -65,7 +65,7 @@ fn engine() -> Result<Engine> {
         .enumerate()
         .map(|(index, when)| format!("[[rule]]\nname = \"rule-{index}\"\nwhen = \"\"\"{when}\"\"\"\n"))
         .collect();
-    let rules = file::parse("rules", &rules.concat()).map_err(|error| anyhow!(error))?;
+    let rules = file::parse("rules", &rules.concat()).map_err(|error| anyhow!(error))?.rules;
     Ok(Engine::new(Arc::new(rules), OnRuleChange::Silent))
 }
 

@@ -20,12 +20,12 @@ use crate::rules::{Rule, RuleSet, RuleSource, file};
 pub fn check_rules(from: &mut Source, arguments: &[String]) -> Result<(), Failure> {
     let source = RuleSource::read(from);
     from.problems_only()?;
-    let rules = match arguments {
+    let config = match arguments {
         [] => source.load()?,
         [path] => file::read(Path::new(path)).map_err(Failure::usage)?,
         _ => return Err(Failure::usage("check-rules takes one file, or --rules")),
     };
-    let mut text = String::new();
+    let (mut text, rules) = (String::new(), config.rules);
     for rule in rules.iter() {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "{}: {} when {}", rule.name, rule.severity.as_str(), one_line(&rule.when));
@@ -48,7 +48,7 @@ pub fn test_rule(from: &mut Source, arguments: &[String]) -> Result<(), Failure>
     let [name, path] = arguments else {
         return Err(Failure::usage("test-rule takes a rule and a file with a recipe as JSON (- for stdin)"));
     };
-    let rules = source.load()?;
+    let rules = source.load()?.rules;
     let rule = rules.get(name).ok_or_else(|| no_rule(name, &rules))?;
     let json = read(path).map_err(|error| Failure::new(Exit::NoInput, format!("cannot read {path}: {error}")))?;
     let recipe = ParsedRecipe::from_json(&json)
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_verdict_is_explained() {
         let rules = "[[rule]]\nname = \"rich\"\nwhen = \"\"\"calories > 200\n && !('vegan' in category)\"\"\"\n";
-        let rules = file::parse("r.toml", rules).unwrap();
+        let rules = file::parse("r.toml", rules).unwrap().rules;
         let recipe = ParsedRecipe { title: "Pie".to_owned(), calories: Some(310.0), ..ParsedRecipe::default() };
         let text = explain(rules.get("rich").unwrap(), &recipe);
         assert_eq!(

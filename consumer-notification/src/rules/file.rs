@@ -1,4 +1,4 @@
-//! The rules' file.
+//! The rules' file. Channels stand in it too; see [`ChannelSpec`].
 //!
 //! ```toml
 //! timezone = "Europe/Vienna"          # of quiet hours; UTC unless told
@@ -14,7 +14,7 @@
 //! quiet_hours = "22:00-07:00"
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use service_kit::settings::Value as _;
 use toml::Spanned;
 
-use crate::channels;
+use crate::channels::{ChannelSpec, LOG};
 use crate::rules::condition::Condition;
 use crate::rules::message::Message;
 use crate::rules::quiet::QuietHours;
@@ -39,6 +39,17 @@ struct File {
     timezone: Option<Spanned<String>>,
     #[serde(default)]
     rule: Vec<Spanned<Entry>>,
+    #[serde(default)]
+    channel: BTreeMap<String, Spanned<toml::Table>>,
+}
+
+/// What a file has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The rules.
+    pub rules: RuleSet,
+    /// The channels besides the log.
+    pub channels: Vec<ChannelSpec>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +71,7 @@ struct Entry {
 ///
 /// # Errors
 /// The first thing that is wrong, in one line with file and line number.
-pub fn read(path: &Path) -> Result<RuleSet, String> {
+pub fn read(path: &Path) -> Result<Config, String> {
     let name = path.display().to_string();
     let size = std::fs::metadata(path).map_err(|error| format!("{name}: {error}"))?.len();
     if size > MAX_BYTES {
@@ -74,7 +85,7 @@ pub fn read(path: &Path) -> Result<RuleSet, String> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(name: &str, text: &str) -> Result<RuleSet, String> {
+pub fn parse(name: &str, text: &str) -> Result<Config, String> {
     let reader = Reader { name, text };
     let file: File = toml::from_str(text).map_err(|error| {
         let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -86,19 +97,28 @@ pub fn parse(name: &str, text: &str) -> Result<RuleSet, String> {
             reader.wrong(zone, "timezone", "no time zone of that name; expected one as in Europe/Paris")
         })?,
     };
+    let mut channels = Vec::new();
+    for (channel, table) in file.channel {
+        let offset = table.span().start;
+        let wrong = |problem: String| reader.at(offset, &format!("channel {channel}, {problem}"));
+        if channel == LOG {
+            return Err(wrong("the name of the channel that prints alerts; choose another".to_owned()));
+        }
+        channels.push(ChannelSpec::read(&channel, table.into_inner(), &zone).map_err(wrong)?);
+    }
     if file.rule.is_empty() {
         return Err(format!("{name}: no rules; each begins with [[rule]]"));
     }
     let mut names = BTreeSet::new();
     let mut rules = Vec::new();
     for entry in &file.rule {
-        let rule = reader.rule(entry.get_ref(), &zone)?;
+        let rule = reader.rule(entry.get_ref(), &zone, &channels)?;
         if !names.insert(rule.name.clone()) {
             return Err(reader.wrong(&entry.get_ref().name, "name", "another rule has it already"));
         }
         rules.push(rule);
     }
-    Ok(RuleSet::new(rules))
+    Ok(Config { rules: RuleSet::new(rules), channels })
 }
 
 struct Reader<'t> {
@@ -107,7 +127,7 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn rule(&self, entry: &Entry, zone: &TimeZone) -> Result<Rule, String> {
+    fn rule(&self, entry: &Entry, zone: &TimeZone, channels: &[ChannelSpec]) -> Result<Rule, String> {
         let name = entry.name.get_ref();
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
             return Err(self.wrong(&entry.name, "name", "expected letters, digits, - and _"));
@@ -135,12 +155,11 @@ impl Reader<'_> {
             rule.quiet = Some(parsed.map_err(|problem| wrong(hours, "quiet_hours", &problem))?);
         }
         for channel in &entry.channels {
-            if channel.get_ref() != channels::LOG {
-                return Err(wrong(
-                    channel,
-                    "channels",
-                    &format!("there is no channel of that name; there is {}", channels::LOG),
-                ));
+            let mut names = channels.iter().map(|spec| &*spec.name).chain([LOG]);
+            if !names.any(|name| name == channel.get_ref()) {
+                let there: Vec<&str> = channels.iter().map(|spec| &*spec.name).chain([LOG]).collect();
+                let problem = format!("there is no channel of that name; there is {}", there.join(", "));
+                return Err(wrong(channel, "channels", &problem));
             }
             rule.channels.push(channel.get_ref().clone());
         }
@@ -168,7 +187,7 @@ mod tests {
     fn the_file_in_the_documentation_is_in_order() {
         let doc = include_str!("file.rs").lines().skip_while(|line| *line != "//! ```toml").skip(1);
         let doc: Vec<&str> = doc.take_while(|line| *line != "//! ```").map(|line| line[3..].trim_start()).collect();
-        let rules = parse("rules.toml", &doc.join("\n")).unwrap();
+        let rules = parse("rules.toml", &doc.join("\n")).unwrap().rules;
         let rule = rules.get("calories").unwrap();
         assert_eq!(
             (rule.cooldown.as_secs(), rule.severity, &*rule.channels),
@@ -191,6 +210,7 @@ mod tests {
             (&format!("{rule}channels = [\"mail\"]\n"), "r.toml:4: rule a, channels \"mail\": there is no channel"),
             (&format!("{rule}quiet_hours = \"at night\"\n"), "r.toml:4: rule a, quiet_hours"),
             (&format!("{rule}message = \"{{{{ x }}}}\"\n"), "r.toml:4: rule a, message"),
+            (&format!("{rule}[channel.ops]\ntype = \"pigeon\"\n"), "r.toml:4: channel ops, type: expected webhook"),
             (&format!("timezone = \"Vienna\"\n{rule}"), "r.toml:1: timezone \"Vienna\""),
             (&format!("{rule}{rule}"), "r.toml:5: name \"a\": another rule"),
         ] {

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::channels::ChannelSpec;
+use crate::rules::file::Config;
 use crate::rules::{Rule, RuleSet, file};
 
 /// How often the file is looked at. (Looking works where change notices do not: bind mounts, network file systems.)
@@ -38,20 +40,28 @@ impl RuleSource {
         }
     }
 
-    /// Reads and checks the rules.
+    /// Reads and checks the rules and channels.
     ///
     /// # Errors
     /// What is wrong, with file and line, exit code 64.
-    pub fn load(&self) -> Result<RuleSet, Failure> {
-        let rules = match &self.file {
+    pub fn load(&self) -> Result<Config, Failure> {
+        let config = match &self.file {
             Some(path) => file::read(path),
-            None => Rule::calories_above(self.calories_threshold).map(|rule| RuleSet::new(vec![rule])),
+            None => Rule::calories_above(self.calories_threshold)
+                .map(|rule| Config { rules: RuleSet::new(vec![rule]), channels: Vec::new() }),
         };
-        rules.map_err(Failure::usage)
+        config.map_err(Failure::usage)
     }
 
-    /// Reads the file again whenever it changes, until the token is cancelled. Rules that are wrong change nothing.
-    pub async fn watch(self, rules: watch::Sender<Arc<RuleSet>>, handle: Handle, shutdown: CancellationToken) {
+    /// Reads the file again whenever it changes, until the token is cancelled. Rules that are wrong change nothing;
+    /// other `channels` than there are take a restart.
+    pub async fn watch(
+        self,
+        channels: Vec<ChannelSpec>,
+        rules: watch::Sender<Arc<RuleSet>>,
+        handle: Handle,
+        shutdown: CancellationToken,
+    ) {
         let Some(path) = self.file else { return shutdown.cancelled().await };
         let counters = [handle.counter("rule_reloads"), handle.counter("rule_reloads_refused")];
         let mut seen = content(&path).await;
@@ -64,7 +74,7 @@ impl RuleSource {
             // A file that is being replaced is missing for a moment.
             if now != seen && now.is_some() {
                 seen = now;
-                reload(&path, &rules, &counters);
+                reload(&path, &channels, &rules, &counters);
             }
         }
     }
@@ -74,11 +84,14 @@ async fn content(path: &Path) -> Option<Vec<u8>> {
     tokio::fs::read(path).await.ok()
 }
 
-fn reload(path: &Path, rules: &watch::Sender<Arc<RuleSet>>, [done, refused]: &[Counter; 2]) {
+fn reload(path: &Path, channels: &[ChannelSpec], rules: &watch::Sender<Arc<RuleSet>>, [done, refused]: &[Counter; 2]) {
     match file::read(path) {
         Ok(new) => {
-            info!(rules = new.iter().count(), file = %path.display(), "rules read again");
-            rules.send_replace(Arc::new(new));
+            if new.channels != channels {
+                warn!(file = %path.display(), "the channels changed too: start the notifier again to use them");
+            }
+            info!(rules = new.rules.iter().count(), file = %path.display(), "rules read again");
+            rules.send_replace(Arc::new(new.rules));
             done.add(1);
         }
         Err(error) => {
@@ -99,9 +112,9 @@ mod tests {
         let write = |when: &str| std::fs::write(&path, format!("[[rule]]\nname = \"a\"\nwhen = \"{when}\"\n")).unwrap();
         write("calories > 200");
         let source = RuleSource { file: Some(path.clone()), calories_threshold: 200.0 };
-        let (sender, mut receiver) = watch::channel(Arc::new(source.load().unwrap()));
+        let (sender, mut receiver) = watch::channel(Arc::new(source.load().unwrap().rules));
         let (handle, shutdown) = (Handle::new("test"), CancellationToken::new());
-        let watching = tokio::spawn(source.watch(sender, handle.clone(), shutdown.clone()));
+        let watching = tokio::spawn(source.watch(Vec::new(), sender, handle.clone(), shutdown.clone()));
         let when = |rules: &RuleSet| rules.get("a").unwrap().when.source().to_owned();
 
         // Until the watcher has had its first look, a change may be taken for what was there before.
