@@ -37,9 +37,12 @@ impl Notifier {
         self.handle.clone()
     }
 
-    async fn work(&self, page: Page, shutdown: &CancellationToken) -> Result<(), Failure> {
+    async fn work(&self, page: Page, port: u16, shutdown: &CancellationToken) -> Result<(), Failure> {
         let Settings { kafka, rules: source, on_rule_change, log_channel, .. } = &self.settings;
-        let kafka = Kafka::connect(kafka.clone(), &self.handle, shutdown).await?;
+        let mut kafka = kafka.clone();
+        // Two notifiers on one host would put each other out of their transactions; no two have one port.
+        kafka.instance = format!("{}-{port}", kafka.instance);
+        let kafka = Kafka::connect(kafka, &self.handle, shutdown).await?;
         let raw_dead = topics::dead(topics::RAW_RECIPES);
         kafka.ensure_topics(&[topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead]).await?;
         kafka.ensure_partitioned_as(topics::ALERT_STATE, topics::PARSED_RECIPES).await?;
@@ -123,8 +126,9 @@ impl Service for Notifier {
         let ours = shutdown.child_token();
         let page = Page::new(self.handle(), self.settings.rules.calories_threshold);
         let server = http::Server::bind(&self.settings.listen, &self.handle).await?.merge(page.routes());
+        let port = server.address().port();
         let server = server.spawn(ours.clone());
-        let result = self.work(page, &ours).await;
+        let result = self.work(page, port, &ours).await;
         ours.cancel();
         server.stopped().await;
         match result {

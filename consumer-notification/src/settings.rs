@@ -1,7 +1,7 @@
 //! What the notifier needs to know.
 
 use service_kit::http;
-use service_kit::kafka::KafkaSettings;
+use service_kit::kafka::{Delivery, KafkaSettings};
 use service_kit::settings::Source;
 
 use crate::engine::OnRuleChange;
@@ -30,7 +30,7 @@ impl Settings {
     #[must_use]
     pub fn new(bootstrap_servers: &str) -> Self {
         Self {
-            kafka: KafkaSettings::new(bootstrap_servers),
+            kafka: KafkaSettings { delivery: Delivery::Transactional, ..KafkaSettings::new(bootstrap_servers) },
             listen: LISTEN.to_owned(),
             rules: RuleSource { file: None, calories_threshold: 200.0 },
             on_rule_change: OnRuleChange::default(),
@@ -41,7 +41,7 @@ impl Settings {
     /// Reads the settings.
     pub fn read(from: &mut Source) -> Self {
         Self {
-            kafka: KafkaSettings::read(from),
+            kafka: KafkaSettings::read_or(from, Delivery::Transactional),
             listen: http::listen_setting(from, LISTEN),
             rules: RuleSource::read(from),
             on_rule_change: on_rule_change(from),

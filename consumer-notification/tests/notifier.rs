@@ -5,7 +5,7 @@
 use consumer_notification::{Notifier, Settings};
 use rdkafka::mocking::MockCluster;
 use recipes::{ParsedRecipe, topics};
-use service_kit::kafka::{Kafka, Output};
+use service_kit::kafka::{Delivery, Kafka, Output};
 use service_kit::{Failure, Handle, Service, metrics};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 fn settings(servers: &str, port: u16) -> Settings {
     let mut settings = Settings::new(servers);
     settings.listen = format!("127.0.0.1:{port}");
+    // The mock cluster forgets offsets that are committed in transactions; those are tested with a real broker.
+    settings.kafka.delivery = Delivery::AtLeastOnce;
     for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")] {
         settings.kafka.properties.insert(name.to_owned(), value.to_owned());
     }
