@@ -330,6 +330,8 @@ impl Log {
         };
         self.discard(writer, &gone, config, now_ms)?;
         last.truncate_to(offset)?;
+        // A sealed segment may be the active one now: its largest timestamp has to be written again.
+        writer.touched = true;
         let (end, _) = last.read_next_offset()?;
         self.epochs.truncate_from_end(end)?;
         writer.latest_epoch = None;

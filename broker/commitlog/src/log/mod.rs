@@ -102,7 +102,7 @@ struct Writer {
     snapshots: Snapshots,
     /// The leader epoch of the last append; `None` until the epoch cache was asked.
     latest_epoch: Option<i32>,
-    /// Something was appended since the log was opened.
+    /// Something was appended or cut since the log was opened.
     touched: bool,
 }
 
