@@ -184,7 +184,8 @@ impl LogFile {
 
     pub(crate) fn write_at(&self, bytes: &[u8], position: u64) -> Result<(), LogError> {
         let file = self.create()?;
-        self.env().disk.write_at(&file, bytes, position).map_err(LogError::io("write", self.path()))
+        // The path is put together only where it is needed: this runs for every append.
+        self.env().disk.write_at(&file, bytes, position).map_err(|error| LogError::io("write", self.path())(error))
     }
 
     pub(crate) fn set_len(&self, len: u64) -> Result<(), LogError> {

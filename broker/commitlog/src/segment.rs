@@ -107,7 +107,7 @@ impl Segment {
     }
 
     fn io(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> LogError {
-        LogError::io(action, self.log.path())
+        move |error| LogError::io(action, self.log.path())(error)
     }
 
     /// Writes `bytes`, whole batches with the headers `batches`, at the end, in one write.
