@@ -7,8 +7,9 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
+use crate::groups::ListFilter;
 use crate::node::Node;
-use crate::observability::metrics::{LOG_BYTES, LOG_DIRECTORIES_OFFLINE, PARTITIONS, TOPICS};
+use crate::observability::metrics::{GROUPS, LOG_BYTES, LOG_DIRECTORIES_OFFLINE, PARTITIONS, TOPICS};
 
 /// How often it is measured: as often as Prometheus scrapes at most.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ pub async fn run(node: Arc<Node>, stop: CancellationToken) {
 }
 
 fn measure(node: &Node) {
+    measure_groups(node);
     let image = node.controller.image();
     gauge!(TOPICS).set(image.topics.len() as f64);
     gauge!(PARTITIONS).set(image.topics.partition_count() as f64);
@@ -41,4 +43,21 @@ fn measure(node: &Node) {
         partitions.iter().any(|partition| partition.log().is_offline() && here(partition.log().folder()))
     };
     gauge!(LOG_DIRECTORIES_OFFLINE).set(node.replicas.volumes().iter().filter(failed).count() as f64);
+}
+
+/// Every protocol with every state that its groups may be in: one that has none left shows 0.
+const GROUP_STATES: [(&str, &[&str]); 2] = [
+    ("classic", &["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"]),
+    ("consumer", &["Empty", "Assigning", "Reconciling", "Stable"]),
+];
+
+fn measure_groups(node: &Node) {
+    // While a partition is loading nobody knows; the next measurement will.
+    let Ok(groups) = node.groups.list_groups(&ListFilter::default()) else { return };
+    for (protocol, states) in GROUP_STATES {
+        for state in states {
+            let count = groups.iter().filter(|group| group.group_type == protocol && group.state == *state).count();
+            gauge!(GROUPS, "protocol" => protocol, "state" => *state).set(count as f64);
+        }
+    }
 }

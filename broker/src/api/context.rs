@@ -7,6 +7,7 @@ use wire::{Encoder, Response, frame};
 
 use super::{Outcome, RequestError, Session};
 use crate::node::Node;
+use crate::observability::metrics;
 use crate::server::{Reply, Splice};
 
 /// One request's surroundings.
@@ -40,6 +41,11 @@ impl Context<'_> {
 
     /// Encodes a reply whose external records are these slices, known by their index.
     pub fn reply_with_files<R: Response>(&self, response: &R, slices: Vec<FileSlice>) -> Result<Outcome, RequestError> {
+        response.each_error(&mut |code| {
+            if code != 0 {
+                metrics::request_failed(R::API_KEY, code);
+            }
+        });
         let mut encoder = Encoder::new();
         frame::encode_response(&mut encoder, self.correlation_id, self.version, response)?;
         let (bytes, places) = encoder.into_parts();

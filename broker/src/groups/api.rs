@@ -1,5 +1,6 @@
 //! The coordinator's methods, one for each Kafka API.
 
+use metrics::counter;
 use uuid::Uuid;
 
 use super::GroupError;
@@ -11,6 +12,7 @@ use super::request::{
     ListedGroup, Producer, Rejected, SyncReply, SyncRequest, TopicPartitions,
 };
 use super::service::{GroupCoordinator, Parked};
+use crate::observability::metrics::OFFSET_COMMITS;
 
 /// Which groups ListGroups wants. Empty lists want all; letters of either case mean the same.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +86,9 @@ impl GroupCoordinator {
     /// The error of every partition.
     pub async fn commit_offsets(&self, request: CommitRequest) -> Result<CommitResults, GroupError> {
         let partition = self.partition_of(&request.group_id);
-        self.act(partition, |shard, now, fx| shard.commit(now, request, fx)).await?
+        let results = self.act(partition, |shard, now, fx| shard.commit(now, request, fx)).await??;
+        count_commits(&results);
+        Ok(results)
     }
 
     /// TxnOffsetCommit: one result for each partition. The API layer has made sure that the group's partition is part
@@ -101,7 +105,10 @@ impl GroupCoordinator {
             return Err(GroupError::InvalidGroupId);
         }
         let partition = self.partition_of(&request.group_id);
-        self.act(partition, |shard, now, fx| shard.commit_in_transaction(now, producer, request, fx)).await?
+        let results =
+            self.act(partition, |shard, now, fx| shard.commit_in_transaction(now, producer, request, fx)).await??;
+        count_commits(&results);
+        Ok(results)
     }
 
     /// OffsetFetch, for one group.
@@ -187,4 +194,10 @@ impl GroupCoordinator {
     fn required(&self, group_id: &str) -> Result<i32, GroupError> {
         if group_id.is_empty() { Err(GroupError::InvalidGroupId) } else { Ok(self.partition_of(group_id)) }
     }
+}
+
+fn count_commits(results: &CommitResults) {
+    let partitions = results.iter().flat_map(|topic| &topic.partitions);
+    let committed = partitions.filter(|partition| partition.error.is_none()).count();
+    counter!(OFFSET_COMMITS).increment(committed as u64);
 }

@@ -3,7 +3,7 @@
 //! | Metric | Labels | |
 //! |---|---|---|
 //! | `broker_requests_total` | `api` | requests answered |
-//! | `broker_request_errors_total` | `api`, `error` | answers that carry an error code at their top |
+//! | `broker_request_errors_total` | `api`, `error` | error codes in answers, one for each part that failed |
 //! | `broker_request_seconds` | `api` | from the last byte of a request to the answer handed to the socket |
 //! | `broker_request_bytes_total`, `broker_response_bytes_total` | `api` | bytes of frames |
 //! | `broker_connections` | `listener` | open connections |
@@ -16,7 +16,7 @@
 //! | `broker_log_directories_offline` | | directories that failed |
 //! | `broker_flush_seconds` | | one fsync of a log |
 //! | `broker_groups` | `protocol`, `state` | groups of the coordinator |
-//! | `broker_rebalances_total` | `protocol` | completed |
+//! | `broker_rebalances_total` | `protocol` | generations of classic groups, target assignments of consumer groups |
 //! | `broker_offset_commits_total` | | partitions committed |
 //! | `broker_transactions_total` | `outcome` | completed |
 //! | `broker_start_seconds` | | from the start of the process until it was ready |
@@ -27,7 +27,7 @@ use std::sync::OnceLock;
 
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use wire::ApiKey;
+use wire::{ApiKey, ErrorCode};
 
 /// Requests answered; label `api`.
 pub const REQUESTS: &str = "broker_requests_total";
@@ -181,6 +181,13 @@ impl RequestMetrics {
             known.answered(seconds, request_bytes, response_bytes);
         }
     }
+}
+
+/// Counts an error code in an answer.
+pub fn request_failed(api: ApiKey, code: i16) {
+    // Only codes of Kafka's come from here; a client cannot make up labels.
+    let error = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
+    counter!(REQUEST_ERRORS, "api" => api.name(), "error" => error.name()).increment(1);
 }
 
 /// Handles for one topic.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use metrics::counter;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use super::metadata::{Name, Transaction};
 use super::request::{EndRequest, InitRequest, ListFilter, Listed, Outcome, PartitionsRequest, ProducerIdentity};
 use super::shard::{Change, Decision, MarkerJob, Now, Shard};
 use crate::groups::partition_for;
+use crate::observability::metrics::TRANSACTIONS;
 
 /// The coordinator's settings.
 #[derive(Debug, Clone)]
@@ -357,7 +359,11 @@ impl TransactionCoordinator {
         }
         let Some(change) = active.shard.markers_written(self.now(), &job) else { return };
         match self.append(partition, &change) {
-            Ok(_) => drop(active.shard.written(change)),
+            Ok(_) => {
+                drop(active.shard.written(change));
+                let outcome = if job.marker.commit { "commit" } else { "abort" };
+                counter!(TRANSACTIONS, "outcome" => outcome).increment(1);
+            }
             Err(_) => active.unfinished.push(job),
         }
     }

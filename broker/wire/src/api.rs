@@ -57,6 +57,9 @@ pub trait Request: Message {
 pub trait Response: Message {
     /// The API it belongs to.
     const API_KEY: ApiKey;
+
+    /// Tells every error code in it, its own and those of its parts; 0 where nothing failed.
+    fn each_error(&self, _found: &mut dyn FnMut(i16)) {}
 }
 
 /// Where an API is served.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use metrics::counter;
 use tracing::{debug, info};
 
 use super::group::{ClassicGroup, InitialDelay, State};
@@ -10,6 +11,7 @@ use crate::groups::GroupError;
 use crate::groups::record::{GroupRecord, Name};
 use crate::groups::shard::{Answer, Effects, Shard, Timer};
 use crate::groups::time::Now;
+use crate::observability::metrics::REBALANCES;
 
 impl Shard {
     /// Something changed: starts a rebalance, or completes the one under way if that was the last to wait for.
@@ -111,6 +113,7 @@ impl Shard {
             fx.records.push(GroupRecord::Classic { group: id.clone(), value });
         } else {
             info!(group = &**id, generation, members = group.len(), "generation has begun");
+            counter!(REBALANCES, "protocol" => "classic").increment(1);
             self.answer_joins(now, id, fx);
         }
     }

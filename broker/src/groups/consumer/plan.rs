@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use metrics::counter;
 use tracing::info;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::groups::request::Rejected;
 use crate::groups::time::Now;
 use crate::groups::topics::Topics;
 use crate::groups::{Assignor, GroupConfig, GroupError, GroupOverrides};
+use crate::observability::metrics::REBALANCES;
 
 /// What decisions are made with.
 #[derive(Debug, Clone)]
@@ -186,6 +188,7 @@ impl<'a> Plan<'a> {
         let targets = assign(assignor, &candidates, &sizes);
         let (epoch, members) = (self.epoch, targets.len());
         info!(group = &**self.id, epoch, members, assignor = assignor.name(), "target assignment computed");
+        counter!(REBALANCES, "protocol" => "consumer").increment(1);
         targets
     }
 

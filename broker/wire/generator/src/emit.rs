@@ -22,6 +22,9 @@ pub fn module(message: &Message, borrowing: &BTreeSet<String>) -> String {
         emitter.default(&mut out);
         if index == 0 {
             top_level(message, one, borrowing, &mut out);
+        } else if definition.kind == "response" && has_errors(message, one) {
+            let generics = if one.borrows { "<'_>" } else { "" };
+            let _ = writeln!(out, "impl {}{generics} {{ {} }}\n", one.name, each_error(message, one));
         }
         emitter.decode(&mut out);
         emitter.encode(&mut out);
@@ -55,11 +58,8 @@ fn top_level(message: &Message, one: &Struct, borrowing: &BTreeSet<String>, out:
             )
         }
         "response" => {
-            writeln!(
-                out,
-                "impl Response for {name}{generics} {{ const API_KEY: ApiKey = ApiKey::{}; }}\n",
-                api_name(name)
-            )
+            let (api, errors) = (api_name(name), each_error(message, one));
+            writeln!(out, "impl Response for {name}{generics} {{ const API_KEY: ApiKey = ApiKey::{api}; {errors} }}\n")
         }
         "metadata" => writeln!(out, "impl MetadataRecordType for {name}{generics} {{ const TYPE: u32 = {key}; }}\n"),
         "coordinator-key" => writeln!(out, "impl CoordinatorKey for {name}{generics} {{ const TYPE: i16 = {key}; }}\n"),
@@ -68,6 +68,41 @@ fn top_level(message: &Message, one: &Struct, borrowing: &BTreeSet<String>, out:
         }
         _ => Ok(()),
     };
+}
+
+/// Whether a part of a reply has an error code, or parts of it have.
+fn has_errors(message: &Message, one: &Struct) -> bool {
+    one.members.iter().any(|member| is_error(member) || erring_part(message, member).is_some())
+}
+
+fn is_error(member: &Member) -> bool {
+    member.kind == Type::Int16 && member.name.ends_with("ErrorCode")
+}
+
+/// The struct of a field, or of the elements of an array, if it has errors.
+fn erring_part<'a>(message: &'a Message, member: &Member) -> Option<&'a Struct> {
+    let kind = if let Type::Array(element) = &member.kind { element } else { &member.kind };
+    let Type::Struct(name) = kind else { return None };
+    message.structs.iter().find(|part| part.name == *name).filter(|part| has_errors(message, part))
+}
+
+/// The method that tells every error code; nothing where there is none.
+fn each_error(message: &Message, one: &Struct) -> String {
+    let mut body = String::new();
+    for member in &one.members {
+        let field = field_name(&member.name);
+        if is_error(member) {
+            let _ = write!(body, "found(self.{field});");
+        } else if erring_part(message, member).is_some() {
+            let is_array = matches!(member.kind, Type::Array(_));
+            let _ = match (is_array, member.is_option()) {
+                (false, false) => write!(body, "self.{field}.each_error(found);"),
+                (true, true) => write!(body, "self.{field}.iter().flatten().for_each(|part| part.each_error(found));"),
+                _ => write!(body, "self.{field}.iter().for_each(|part| part.each_error(found));"),
+            };
+        }
+    }
+    if body.is_empty() { body } else { format!("fn each_error(&self, found: &mut dyn FnMut(i16)) {{ {body} }}") }
 }
 
 /// `FetchRequest` -> `Fetch`.

@@ -29,6 +29,11 @@ impl Message for AddPartitionsToTxnResponse<'_> {
 
 impl Response for AddPartitionsToTxnResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AddPartitionsToTxn;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.results_by_transaction.iter().for_each(|part| part.each_error(found));
+        self.results_by_topic_v3_and_below.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnResponse<'a> {
@@ -89,6 +94,12 @@ pub struct AddPartitionsToTxnResult<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl AddPartitionsToTxnResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topic_results.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for AddPartitionsToTxnResult<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 3;
@@ -137,6 +148,12 @@ pub struct AddPartitionsToTxnTopicResult<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl AddPartitionsToTxnTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results_by_partition.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for AddPartitionsToTxnTopicResult<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 3;
@@ -175,6 +192,12 @@ pub struct AddPartitionsToTxnPartitionResult {
     pub partition_error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl AddPartitionsToTxnPartitionResult {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.partition_error_code);
+    }
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnPartitionResult {

@@ -38,6 +38,9 @@ impl Message for AddRaftVoterResponse<'_> {
 
 impl Response for AddRaftVoterResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AddRaftVoter;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for AddRaftVoterResponse<'a> {

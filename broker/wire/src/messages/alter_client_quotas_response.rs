@@ -25,6 +25,9 @@ impl Message for AlterClientQuotasResponse<'_> {
 
 impl Response for AlterClientQuotasResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterClientQuotas;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.entries.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterClientQuotasResponse<'a> {
@@ -79,6 +82,12 @@ impl Default for EntryData<'_> {
             entity: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl EntryData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

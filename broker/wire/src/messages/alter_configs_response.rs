@@ -25,6 +25,9 @@ impl Message for AlterConfigsResponse<'_> {
 
 impl Response for AlterConfigsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterConfigs;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterConfigsResponse<'a> {
@@ -82,6 +85,12 @@ impl Default for AlterConfigsResourceResponse<'_> {
             resource_name: Cow::Borrowed(""),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl AlterConfigsResourceResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

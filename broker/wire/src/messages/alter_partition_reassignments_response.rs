@@ -44,6 +44,10 @@ impl Message for AlterPartitionReassignmentsResponse<'_> {
 
 impl Response for AlterPartitionReassignmentsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterPartitionReassignments;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterPartitionReassignmentsResponse<'a> {
@@ -97,6 +101,12 @@ pub struct ReassignableTopicResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl ReassignableTopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for ReassignableTopicResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -145,6 +155,12 @@ impl Default for ReassignablePartitionResponse<'_> {
             error_message: Some(Cow::Borrowed("")),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl ReassignablePartitionResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

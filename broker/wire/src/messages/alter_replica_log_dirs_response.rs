@@ -25,6 +25,9 @@ impl Message for AlterReplicaLogDirsResponse<'_> {
 
 impl Response for AlterReplicaLogDirsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterReplicaLogDirs;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterReplicaLogDirsResponse<'a> {
@@ -69,6 +72,12 @@ pub struct AlterReplicaLogDirTopicResult<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl AlterReplicaLogDirTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for AlterReplicaLogDirTopicResult<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 2;
@@ -107,6 +116,12 @@ pub struct AlterReplicaLogDirPartitionResult {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl AlterReplicaLogDirPartitionResult {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for AlterReplicaLogDirPartitionResult {

@@ -29,6 +29,10 @@ impl Message for AlterShareGroupOffsetsResponse<'_> {
 
 impl Response for AlterShareGroupOffsetsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterShareGroupOffsets;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponse<'a> {
@@ -79,6 +83,12 @@ pub struct AlterShareGroupOffsetsResponseTopic<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl AlterShareGroupOffsetsResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponseTopic<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -120,6 +130,12 @@ pub struct AlterShareGroupOffsetsResponsePartition<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl AlterShareGroupOffsetsResponsePartition<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponsePartition<'a> {

@@ -25,6 +25,9 @@ impl Message for AlterUserScramCredentialsResponse<'_> {
 
 impl Response for AlterUserScramCredentialsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::AlterUserScramCredentials;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for AlterUserScramCredentialsResponse<'a> {
@@ -77,6 +80,12 @@ impl Default for AlterUserScramCredentialsResult<'_> {
             error_message: Some(Cow::Borrowed("")),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl AlterUserScramCredentialsResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

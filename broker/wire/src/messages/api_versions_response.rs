@@ -50,6 +50,9 @@ impl Message for ApiVersionsResponse<'_> {
 
 impl Response for ApiVersionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ApiVersions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ApiVersionsResponse<'a> {

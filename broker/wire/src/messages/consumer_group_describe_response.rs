@@ -25,6 +25,9 @@ impl Message for ConsumerGroupDescribeResponse<'_> {
 
 impl Response for ConsumerGroupDescribeResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ConsumerGroupDescribe;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ConsumerGroupDescribeResponse<'a> {
@@ -95,6 +98,12 @@ impl Default for DescribedGroup<'_> {
             authorized_operations: -2147483648,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribedGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

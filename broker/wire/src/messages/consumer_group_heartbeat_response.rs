@@ -35,6 +35,9 @@ impl Message for ConsumerGroupHeartbeatResponse<'_> {
 
 impl Response for ConsumerGroupHeartbeatResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ConsumerGroupHeartbeat;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ConsumerGroupHeartbeatResponse<'a> {

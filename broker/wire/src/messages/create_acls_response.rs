@@ -25,6 +25,9 @@ impl Message for CreateAclsResponse<'_> {
 
 impl Response for CreateAclsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::CreateAcls;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for CreateAclsResponse<'a> {
@@ -72,6 +75,12 @@ pub struct AclCreationResult<'a> {
 impl Default for AclCreationResult<'_> {
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(Cow::Borrowed("")), unknown_tagged_fields: Vec::new() }
+    }
+}
+
+impl AclCreationResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

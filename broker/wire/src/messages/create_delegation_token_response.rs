@@ -43,6 +43,9 @@ impl Message for CreateDelegationTokenResponse<'_> {
 
 impl Response for CreateDelegationTokenResponse<'_> {
     const API_KEY: ApiKey = ApiKey::CreateDelegationToken;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for CreateDelegationTokenResponse<'a> {

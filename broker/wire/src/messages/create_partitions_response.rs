@@ -25,6 +25,9 @@ impl Message for CreatePartitionsResponse<'_> {
 
 impl Response for CreatePartitionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::CreatePartitions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for CreatePartitionsResponse<'a> {
@@ -69,6 +72,12 @@ pub struct CreatePartitionsTopicResult<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl CreatePartitionsTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for CreatePartitionsTopicResult<'a> {

@@ -25,6 +25,9 @@ impl Message for CreateTopicsResponse<'_> {
 
 impl Response for CreateTopicsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::CreateTopics;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for CreateTopicsResponse<'a> {
@@ -96,6 +99,13 @@ impl Default for CreatableTopicResult<'_> {
             configs: Some(Vec::new()),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl CreatableTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        found(self.topic_config_error_code);
     }
 }
 

@@ -25,6 +25,9 @@ impl Message for DeleteAclsResponse<'_> {
 
 impl Response for DeleteAclsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteAcls;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.filter_results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteAclsResponse<'a> {
@@ -79,6 +82,13 @@ impl Default for DeleteAclsFilterResult<'_> {
             matching_acls: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DeleteAclsFilterResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.matching_acls.iter().for_each(|part| part.each_error(found));
     }
 }
 
@@ -153,6 +163,12 @@ impl Default for DeleteAclsMatchingAcl<'_> {
             permission_type: 0,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DeleteAclsMatchingAcl<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -25,6 +25,9 @@ impl Message for DeleteGroupsResponse<'_> {
 
 impl Response for DeleteGroupsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteGroups;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteGroupsResponse<'a> {
@@ -67,6 +70,12 @@ pub struct DeletableGroupResult<'a> {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl DeletableGroupResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DeletableGroupResult<'a> {

@@ -25,6 +25,9 @@ impl Message for DeleteRecordsResponse<'_> {
 
 impl Response for DeleteRecordsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteRecords;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteRecordsResponse<'a> {
@@ -69,6 +72,12 @@ pub struct DeleteRecordsTopicResult<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl DeleteRecordsTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for DeleteRecordsTopicResult<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 2;
@@ -109,6 +118,12 @@ pub struct DeleteRecordsPartitionResult {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl DeleteRecordsPartitionResult {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DeleteRecordsPartitionResult {

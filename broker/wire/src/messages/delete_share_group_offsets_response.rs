@@ -29,6 +29,10 @@ impl Message for DeleteShareGroupOffsetsResponse<'_> {
 
 impl Response for DeleteShareGroupOffsetsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteShareGroupOffsets;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteShareGroupOffsetsResponse<'a> {
@@ -79,6 +83,12 @@ pub struct DeleteShareGroupOffsetsResponseTopic<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl DeleteShareGroupOffsetsResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DeleteShareGroupOffsetsResponseTopic<'a> {

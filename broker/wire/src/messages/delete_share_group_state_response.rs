@@ -23,6 +23,9 @@ impl Message for DeleteShareGroupStateResponse<'_> {
 
 impl Response for DeleteShareGroupStateResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteShareGroupState;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteShareGroupStateResponse<'a> {
@@ -57,6 +60,12 @@ pub struct DeleteStateResult<'a> {
     pub partitions: Vec<PartitionResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl DeleteStateResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteStateResult<'a> {
@@ -97,6 +106,12 @@ pub struct PartitionResult<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionResult<'a> {

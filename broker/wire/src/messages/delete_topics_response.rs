@@ -25,6 +25,9 @@ impl Message for DeleteTopicsResponse<'_> {
 
 impl Response for DeleteTopicsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DeleteTopics;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DeleteTopicsResponse<'a> {
@@ -84,6 +87,12 @@ impl Default for DeletableTopicResult<'_> {
             error_message: None,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DeletableTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

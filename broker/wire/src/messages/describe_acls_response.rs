@@ -41,6 +41,9 @@ impl Message for DescribeAclsResponse<'_> {
 
 impl Response for DescribeAclsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeAcls;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DescribeAclsResponse<'a> {

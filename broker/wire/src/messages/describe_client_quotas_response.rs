@@ -41,6 +41,9 @@ impl Message for DescribeClientQuotasResponse<'_> {
 
 impl Response for DescribeClientQuotasResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeClientQuotas;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DescribeClientQuotasResponse<'a> {

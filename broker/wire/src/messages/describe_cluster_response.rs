@@ -53,6 +53,9 @@ impl Message for DescribeClusterResponse<'_> {
 
 impl Response for DescribeClusterResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeCluster;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DescribeClusterResponse<'a> {

@@ -25,6 +25,9 @@ impl Message for DescribeConfigsResponse<'_> {
 
 impl Response for DescribeConfigsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeConfigs;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeConfigsResponse<'a> {
@@ -85,6 +88,12 @@ impl Default for DescribeConfigsResult<'_> {
             configs: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeConfigsResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -27,6 +27,9 @@ impl Message for DescribeDelegationTokenResponse<'_> {
 
 impl Response for DescribeDelegationTokenResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeDelegationToken;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for DescribeDelegationTokenResponse<'a> {

@@ -25,6 +25,9 @@ impl Message for DescribeGroupsResponse<'_> {
 
 impl Response for DescribeGroupsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeGroups;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeGroupsResponse<'a> {
@@ -96,6 +99,12 @@ impl Default for DescribedGroup<'_> {
             authorized_operations: -2147483648,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribedGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -27,6 +27,10 @@ impl Message for DescribeLogDirsResponse<'_> {
 
 impl Response for DescribeLogDirsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeLogDirs;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeLogDirsResponse<'a> {
@@ -95,6 +99,12 @@ impl Default for DescribeLogDirsResult<'_> {
             is_cordoned: false,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeLogDirsResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -25,6 +25,9 @@ impl Message for DescribeProducersResponse<'_> {
 
 impl Response for DescribeProducersResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeProducers;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeProducersResponse<'a> {
@@ -67,6 +70,12 @@ pub struct TopicResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl TopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for TopicResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -107,6 +116,12 @@ pub struct PartitionResponse<'a> {
     pub active_producers: Vec<ProducerState>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionResponse<'a> {

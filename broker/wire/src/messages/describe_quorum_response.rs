@@ -41,6 +41,10 @@ impl Message for DescribeQuorumResponse<'_> {
 
 impl Response for DescribeQuorumResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeQuorum;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeQuorumResponse<'a> {
@@ -93,6 +97,12 @@ pub struct TopicData<'a> {
     pub partitions: Vec<PartitionData<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl TopicData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for TopicData<'a> {
@@ -158,6 +168,12 @@ impl Default for PartitionData<'_> {
             observers: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl PartitionData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

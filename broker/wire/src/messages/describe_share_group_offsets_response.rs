@@ -25,6 +25,9 @@ impl Message for DescribeShareGroupOffsetsResponse<'_> {
 
 impl Response for DescribeShareGroupOffsetsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeShareGroupOffsets;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponse<'a> {
@@ -71,6 +74,13 @@ pub struct DescribeShareGroupOffsetsResponseGroup<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl DescribeShareGroupOffsetsResponseGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+        found(self.error_code);
+    }
+}
+
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponseGroup<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -115,6 +125,12 @@ pub struct DescribeShareGroupOffsetsResponseTopic<'a> {
     pub partitions: Vec<DescribeShareGroupOffsetsResponsePartition<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl DescribeShareGroupOffsetsResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponseTopic<'a> {
@@ -177,6 +193,12 @@ impl Default for DescribeShareGroupOffsetsResponsePartition<'_> {
             error_message: None,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeShareGroupOffsetsResponsePartition<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -27,6 +27,9 @@ impl Message for DescribeTopicPartitionsResponse<'_> {
 
 impl Response for DescribeTopicPartitionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeTopicPartitions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeTopicPartitionsResponse<'a> {
@@ -91,6 +94,13 @@ impl Default for DescribeTopicPartitionsResponseTopic<'_> {
             topic_authorized_operations: -2147483648,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeTopicPartitionsResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.partitions.iter().for_each(|part| part.each_error(found));
     }
 }
 
@@ -172,6 +182,12 @@ impl Default for DescribeTopicPartitionsResponsePartition {
             offline_replicas: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeTopicPartitionsResponsePartition {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

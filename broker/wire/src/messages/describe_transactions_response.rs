@@ -25,6 +25,9 @@ impl Message for DescribeTransactionsResponse<'_> {
 
 impl Response for DescribeTransactionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeTransactions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.transaction_states.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeTransactionsResponse<'a> {
@@ -77,6 +80,12 @@ pub struct TransactionState<'a> {
     pub topics: Vec<TopicData<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl TransactionState<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for TransactionState<'a> {

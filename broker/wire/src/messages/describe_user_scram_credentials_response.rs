@@ -41,6 +41,10 @@ impl Message for DescribeUserScramCredentialsResponse<'_> {
 
 impl Response for DescribeUserScramCredentialsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::DescribeUserScramCredentials;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for DescribeUserScramCredentialsResponse<'a> {
@@ -102,6 +106,12 @@ impl Default for DescribeUserScramCredentialsResult<'_> {
             credential_infos: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribeUserScramCredentialsResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

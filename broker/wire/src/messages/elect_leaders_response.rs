@@ -27,6 +27,10 @@ impl Message for ElectLeadersResponse<'_> {
 
 impl Response for ElectLeadersResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ElectLeaders;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.replica_election_results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ElectLeadersResponse<'a> {
@@ -76,6 +80,12 @@ pub struct ReplicaElectionResult<'a> {
     pub partition_result: Vec<PartitionResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl ReplicaElectionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partition_result.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ReplicaElectionResult<'a> {
@@ -128,6 +138,12 @@ impl Default for PartitionResult<'_> {
             error_message: Some(Cow::Borrowed("")),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl PartitionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -41,6 +41,9 @@ impl Message for EndTxnResponse {
 
 impl Response for EndTxnResponse {
     const API_KEY: ApiKey = ApiKey::EndTxn;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for EndTxnResponse {

@@ -31,6 +31,10 @@ impl Message for FetchResponse<'_> {
 
 impl Response for FetchResponse<'_> {
     const API_KEY: ApiKey = ApiKey::Fetch;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for FetchResponse<'a> {
@@ -117,6 +121,12 @@ pub struct FetchableTopicResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl FetchableTopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for FetchableTopicResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 12;
@@ -198,6 +208,12 @@ impl Default for PartitionData<'_> {
             records: None,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl PartitionData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -50,6 +50,10 @@ impl Message for FindCoordinatorResponse<'_> {
 
 impl Response for FindCoordinatorResponse<'_> {
     const API_KEY: ApiKey = ApiKey::FindCoordinator;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.coordinators.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for FindCoordinatorResponse<'a> {
@@ -152,6 +156,12 @@ impl Default for Coordinator<'_> {
             error_message: Some(Cow::Borrowed("")),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl Coordinator<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -39,6 +39,9 @@ impl Message for GetTelemetrySubscriptionsResponse<'_> {
 
 impl Response for GetTelemetrySubscriptionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::GetTelemetrySubscriptions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for GetTelemetrySubscriptionsResponse<'a> {

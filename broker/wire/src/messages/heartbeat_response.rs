@@ -25,6 +25,9 @@ impl Message for HeartbeatResponse {
 
 impl Response for HeartbeatResponse {
     const API_KEY: ApiKey = ApiKey::Heartbeat;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for HeartbeatResponse {

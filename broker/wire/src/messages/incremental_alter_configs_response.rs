@@ -25,6 +25,9 @@ impl Message for IncrementalAlterConfigsResponse<'_> {
 
 impl Response for IncrementalAlterConfigsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::IncrementalAlterConfigs;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for IncrementalAlterConfigsResponse<'a> {
@@ -82,6 +85,12 @@ impl Default for AlterConfigsResourceResponse<'_> {
             resource_name: Cow::Borrowed(""),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl AlterConfigsResourceResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -47,6 +47,9 @@ impl Message for InitProducerIdResponse {
 
 impl Response for InitProducerIdResponse {
     const API_KEY: ApiKey = ApiKey::InitProducerId;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for InitProducerIdResponse {

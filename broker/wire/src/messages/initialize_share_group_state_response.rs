@@ -23,6 +23,9 @@ impl Message for InitializeShareGroupStateResponse<'_> {
 
 impl Response for InitializeShareGroupStateResponse<'_> {
     const API_KEY: ApiKey = ApiKey::InitializeShareGroupState;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for InitializeShareGroupStateResponse<'a> {
@@ -57,6 +60,12 @@ pub struct InitializeStateResult<'a> {
     pub partitions: Vec<PartitionResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl InitializeStateResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for InitializeStateResult<'a> {
@@ -97,6 +106,12 @@ pub struct PartitionResult<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionResult<'a> {

@@ -56,6 +56,9 @@ impl Message for JoinGroupResponse<'_> {
 
 impl Response for JoinGroupResponse<'_> {
     const API_KEY: ApiKey = ApiKey::JoinGroup;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for JoinGroupResponse<'a> {

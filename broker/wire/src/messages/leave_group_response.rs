@@ -27,6 +27,10 @@ impl Message for LeaveGroupResponse<'_> {
 
 impl Response for LeaveGroupResponse<'_> {
     const API_KEY: ApiKey = ApiKey::LeaveGroup;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.members.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for LeaveGroupResponse<'a> {
@@ -90,6 +94,12 @@ impl Default for MemberResponse<'_> {
             error_code: 0,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl MemberResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -27,6 +27,9 @@ impl Message for ListConfigResourcesResponse<'_> {
 
 impl Response for ListConfigResourcesResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ListConfigResources;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ListConfigResourcesResponse<'a> {

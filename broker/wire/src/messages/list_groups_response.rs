@@ -27,6 +27,9 @@ impl Message for ListGroupsResponse<'_> {
 
 impl Response for ListGroupsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ListGroups;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ListGroupsResponse<'a> {

@@ -25,6 +25,9 @@ impl Message for ListOffsetsResponse<'_> {
 
 impl Response for ListOffsetsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ListOffsets;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ListOffsetsResponse<'a> {
@@ -69,6 +72,12 @@ pub struct ListOffsetsTopicResponse<'a> {
     pub partitions: Vec<ListOffsetsPartitionResponse>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl ListOffsetsTopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ListOffsetsTopicResponse<'a> {
@@ -130,6 +139,12 @@ impl Default for ListOffsetsPartitionResponse {
             leader_epoch: -1,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl ListOffsetsPartitionResponse {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

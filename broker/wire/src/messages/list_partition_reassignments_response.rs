@@ -41,6 +41,9 @@ impl Message for ListPartitionReassignmentsResponse<'_> {
 
 impl Response for ListPartitionReassignmentsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ListPartitionReassignments;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ListPartitionReassignmentsResponse<'a> {

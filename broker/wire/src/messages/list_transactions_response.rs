@@ -29,6 +29,9 @@ impl Message for ListTransactionsResponse<'_> {
 
 impl Response for ListTransactionsResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ListTransactions;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ListTransactionsResponse<'a> {

@@ -50,6 +50,10 @@ impl Message for MetadataResponse<'_> {
 
 impl Response for MetadataResponse<'_> {
     const API_KEY: ApiKey = ApiKey::Metadata;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for MetadataResponse<'a> {
@@ -202,6 +206,13 @@ impl Default for MetadataResponseTopic<'_> {
     }
 }
 
+impl MetadataResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for MetadataResponseTopic<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 9;
@@ -284,6 +295,12 @@ impl Default for MetadataResponsePartition {
             offline_replicas: Vec::new(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl MetadataResponsePartition {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

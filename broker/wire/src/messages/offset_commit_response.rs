@@ -25,6 +25,9 @@ impl Message for OffsetCommitResponse<'_> {
 
 impl Response for OffsetCommitResponse<'_> {
     const API_KEY: ApiKey = ApiKey::OffsetCommit;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetCommitResponse<'a> {
@@ -73,6 +76,12 @@ pub struct OffsetCommitResponseTopic<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl OffsetCommitResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for OffsetCommitResponseTopic<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 8;
@@ -118,6 +127,12 @@ pub struct OffsetCommitResponsePartition {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl OffsetCommitResponsePartition {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for OffsetCommitResponsePartition {

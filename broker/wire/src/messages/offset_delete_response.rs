@@ -25,6 +25,10 @@ impl Message for OffsetDeleteResponse<'_> {
 
 impl Response for OffsetDeleteResponse<'_> {
     const API_KEY: ApiKey = ApiKey::OffsetDelete;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetDeleteResponse<'a> {
@@ -61,6 +65,12 @@ pub struct OffsetDeleteResponseTopic<'a> {
     pub partitions: Vec<OffsetDeleteResponsePartition>,
 }
 
+impl OffsetDeleteResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for OffsetDeleteResponseTopic<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self { name: d.string(false)?, partitions: d.structs(v, false, 6)? })
@@ -89,6 +99,12 @@ pub struct OffsetDeleteResponsePartition {
     pub partition_index: i32,
     /// `errorCode`: int16.
     pub error_code: i16,
+}
+
+impl OffsetDeleteResponsePartition {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for OffsetDeleteResponsePartition {

@@ -29,6 +29,11 @@ impl Message for OffsetFetchResponse<'_> {
 
 impl Response for OffsetFetchResponse<'_> {
     const API_KEY: ApiKey = ApiKey::OffsetFetch;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+        found(self.error_code);
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponse<'a> {
@@ -89,6 +94,12 @@ pub struct OffsetFetchResponseTopic<'a> {
     pub partitions: Vec<OffsetFetchResponsePartition<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl OffsetFetchResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponseTopic<'a> {
@@ -155,6 +166,12 @@ impl Default for OffsetFetchResponsePartition<'_> {
             error_code: 0,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl OffsetFetchResponsePartition<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 
@@ -227,6 +244,13 @@ pub struct OffsetFetchResponseGroup<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl OffsetFetchResponseGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+        found(self.error_code);
+    }
+}
+
 impl<'a> Decode<'a> for OffsetFetchResponseGroup<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 6;
@@ -282,6 +306,12 @@ pub struct OffsetFetchResponseTopics<'a> {
     pub partitions: Vec<OffsetFetchResponsePartitions<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl OffsetFetchResponseTopics<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponseTopics<'a> {
@@ -351,6 +381,12 @@ impl Default for OffsetFetchResponsePartitions<'_> {
             error_code: 0,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl OffsetFetchResponsePartitions<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -25,6 +25,9 @@ impl Message for OffsetForLeaderEpochResponse<'_> {
 
 impl Response for OffsetForLeaderEpochResponse<'_> {
     const API_KEY: ApiKey = ApiKey::OffsetForLeaderEpoch;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetForLeaderEpochResponse<'a> {
@@ -69,6 +72,12 @@ pub struct OffsetForLeaderTopicResult<'a> {
     pub partitions: Vec<EpochEndOffset>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl OffsetForLeaderTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for OffsetForLeaderTopicResult<'a> {
@@ -118,6 +127,12 @@ pub struct EpochEndOffset {
 impl Default for EpochEndOffset {
     fn default() -> Self {
         Self { error_code: 0, partition: 0, leader_epoch: -1, end_offset: -1, unknown_tagged_fields: Vec::new() }
+    }
+}
+
+impl EpochEndOffset {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

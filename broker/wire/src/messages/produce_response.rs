@@ -27,6 +27,9 @@ impl Message for ProduceResponse<'_> {
 
 impl Response for ProduceResponse<'_> {
     const API_KEY: ApiKey = ApiKey::Produce;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ProduceResponse<'a> {
@@ -101,6 +104,12 @@ pub struct TopicProduceResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl TopicProduceResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partition_responses.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for TopicProduceResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 9;
@@ -173,6 +182,12 @@ impl Default for PartitionProduceResponse<'_> {
             current_leader: LeaderIdAndEpoch::default(),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl PartitionProduceResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -25,6 +25,9 @@ impl Message for PushTelemetryResponse {
 
 impl Response for PushTelemetryResponse {
     const API_KEY: ApiKey = ApiKey::PushTelemetry;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PushTelemetryResponse {

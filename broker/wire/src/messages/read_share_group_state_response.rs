@@ -23,6 +23,9 @@ impl Message for ReadShareGroupStateResponse<'_> {
 
 impl Response for ReadShareGroupStateResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ReadShareGroupState;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ReadShareGroupStateResponse<'a> {
@@ -57,6 +60,12 @@ pub struct ReadStateResult<'a> {
     pub partitions: Vec<PartitionResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl ReadStateResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ReadStateResult<'a> {
@@ -103,6 +112,12 @@ pub struct PartitionResult<'a> {
     pub state_batches: Vec<StateBatch>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionResult<'a> {

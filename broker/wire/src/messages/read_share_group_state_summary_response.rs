@@ -23,6 +23,9 @@ impl Message for ReadShareGroupStateSummaryResponse<'_> {
 
 impl Response for ReadShareGroupStateSummaryResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ReadShareGroupStateSummary;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ReadShareGroupStateSummaryResponse<'a> {
@@ -57,6 +60,12 @@ pub struct ReadStateSummaryResult<'a> {
     pub partitions: Vec<PartitionResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl ReadStateSummaryResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ReadStateSummaryResult<'a> {
@@ -119,6 +128,12 @@ impl Default for PartitionResult<'_> {
             delivery_complete_count: -1,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl PartitionResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

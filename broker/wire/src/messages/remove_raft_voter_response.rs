@@ -38,6 +38,9 @@ impl Message for RemoveRaftVoterResponse<'_> {
 
 impl Response for RemoveRaftVoterResponse<'_> {
     const API_KEY: ApiKey = ApiKey::RemoveRaftVoter;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for RemoveRaftVoterResponse<'a> {

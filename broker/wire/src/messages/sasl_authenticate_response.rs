@@ -41,6 +41,9 @@ impl Message for SaslAuthenticateResponse<'_> {
 
 impl Response for SaslAuthenticateResponse<'_> {
     const API_KEY: ApiKey = ApiKey::SaslAuthenticate;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for SaslAuthenticateResponse<'a> {

@@ -23,6 +23,9 @@ impl Message for SaslHandshakeResponse<'_> {
 
 impl Response for SaslHandshakeResponse<'_> {
     const API_KEY: ApiKey = ApiKey::SaslHandshake;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for SaslHandshakeResponse<'a> {

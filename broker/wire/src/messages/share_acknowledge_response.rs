@@ -33,6 +33,10 @@ impl Message for ShareAcknowledgeResponse<'_> {
 
 impl Response for ShareAcknowledgeResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ShareAcknowledge;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ShareAcknowledgeResponse<'a> {
@@ -89,6 +93,12 @@ pub struct ShareAcknowledgeTopicResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl ShareAcknowledgeTopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for ShareAcknowledgeTopicResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -129,6 +139,12 @@ pub struct PartitionData<'a> {
     pub current_leader: LeaderIdAndEpoch,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionData<'a> {

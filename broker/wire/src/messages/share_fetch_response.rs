@@ -33,6 +33,10 @@ impl Message for ShareFetchResponse<'_> {
 
 impl Response for ShareFetchResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ShareFetch;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.responses.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ShareFetchResponse<'a> {
@@ -87,6 +91,12 @@ pub struct ShareFetchableTopicResponse<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl ShareFetchableTopicResponse<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for ShareFetchableTopicResponse<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -135,6 +145,13 @@ pub struct PartitionData<'a> {
     pub acquired_records: Vec<AcquiredRecords>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl PartitionData<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        found(self.acknowledge_error_code);
+    }
 }
 
 impl<'a> Decode<'a> for PartitionData<'a> {

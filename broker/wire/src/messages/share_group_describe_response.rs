@@ -25,6 +25,9 @@ impl Message for ShareGroupDescribeResponse<'_> {
 
 impl Response for ShareGroupDescribeResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ShareGroupDescribe;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for ShareGroupDescribeResponse<'a> {
@@ -95,6 +98,12 @@ impl Default for DescribedGroup<'_> {
             authorized_operations: -2147483648,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribedGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

@@ -35,6 +35,9 @@ impl Message for ShareGroupHeartbeatResponse<'_> {
 
 impl Response for ShareGroupHeartbeatResponse<'_> {
     const API_KEY: ApiKey = ApiKey::ShareGroupHeartbeat;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for ShareGroupHeartbeatResponse<'a> {

@@ -25,6 +25,9 @@ impl Message for StreamsGroupDescribeResponse<'_> {
 
 impl Response for StreamsGroupDescribeResponse<'_> {
     const API_KEY: ApiKey = ApiKey::StreamsGroupDescribe;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for StreamsGroupDescribeResponse<'a> {
@@ -95,6 +98,12 @@ impl Default for DescribedGroup<'_> {
             authorized_operations: -2147483648,
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl DescribedGroup<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

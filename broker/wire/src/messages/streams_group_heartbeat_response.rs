@@ -71,6 +71,9 @@ impl Message for StreamsGroupHeartbeatResponse<'_> {
 
 impl Response for StreamsGroupHeartbeatResponse<'_> {
     const API_KEY: ApiKey = ApiKey::StreamsGroupHeartbeat;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for StreamsGroupHeartbeatResponse<'a> {

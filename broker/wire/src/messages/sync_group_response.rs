@@ -31,6 +31,9 @@ impl Message for SyncGroupResponse<'_> {
 
 impl Response for SyncGroupResponse<'_> {
     const API_KEY: ApiKey = ApiKey::SyncGroup;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for SyncGroupResponse<'a> {

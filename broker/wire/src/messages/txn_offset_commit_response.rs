@@ -25,6 +25,9 @@ impl Message for TxnOffsetCommitResponse<'_> {
 
 impl Response for TxnOffsetCommitResponse<'_> {
     const API_KEY: ApiKey = ApiKey::TxnOffsetCommit;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for TxnOffsetCommitResponse<'a> {
@@ -69,6 +72,12 @@ pub struct TxnOffsetCommitResponseTopic<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl TxnOffsetCommitResponseTopic<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for TxnOffsetCommitResponseTopic<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 3;
@@ -107,6 +116,12 @@ pub struct TxnOffsetCommitResponsePartition {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl TxnOffsetCommitResponsePartition {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for TxnOffsetCommitResponsePartition {

@@ -38,6 +38,9 @@ impl Message for UnregisterBrokerResponse<'_> {
 
 impl Response for UnregisterBrokerResponse<'_> {
     const API_KEY: ApiKey = ApiKey::UnregisterBroker;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for UnregisterBrokerResponse<'a> {

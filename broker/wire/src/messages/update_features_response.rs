@@ -41,6 +41,10 @@ impl Message for UpdateFeaturesResponse<'_> {
 
 impl Response for UpdateFeaturesResponse<'_> {
     const API_KEY: ApiKey = ApiKey::UpdateFeatures;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+        self.results.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for UpdateFeaturesResponse<'a> {
@@ -101,6 +105,12 @@ impl Default for UpdatableFeatureResult<'_> {
             error_message: Some(Cow::Borrowed("")),
             unknown_tagged_fields: Vec::new(),
         }
+    }
+}
+
+impl UpdatableFeatureResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
     }
 }
 

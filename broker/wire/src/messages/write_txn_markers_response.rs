@@ -23,6 +23,9 @@ impl Message for WriteTxnMarkersResponse<'_> {
 
 impl Response for WriteTxnMarkersResponse<'_> {
     const API_KEY: ApiKey = ApiKey::WriteTxnMarkers;
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.markers.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for WriteTxnMarkersResponse<'a> {
@@ -59,6 +62,12 @@ pub struct WritableTxnMarkerResult<'a> {
     pub topics: Vec<WritableTxnMarkerTopicResult<'a>>,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl WritableTxnMarkerResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|part| part.each_error(found));
+    }
 }
 
 impl<'a> Decode<'a> for WritableTxnMarkerResult<'a> {
@@ -101,6 +110,12 @@ pub struct WritableTxnMarkerTopicResult<'a> {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl WritableTxnMarkerTopicResult<'_> {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|part| part.each_error(found));
+    }
+}
+
 impl<'a> Decode<'a> for WritableTxnMarkerTopicResult<'a> {
     fn decode(d: &mut Decoder<'a>, v: i16) -> Result<Self, DecodeError> {
         let flex = v >= 1;
@@ -139,6 +154,12 @@ pub struct WritableTxnMarkerPartitionResult {
     pub error_code: i16,
     /// Tagged fields not known in the version read, in the order read.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl WritableTxnMarkerPartitionResult {
+    fn each_error(&self, found: &mut dyn FnMut(i16)) {
+        found(self.error_code);
+    }
 }
 
 impl<'a> Decode<'a> for WritableTxnMarkerPartitionResult {

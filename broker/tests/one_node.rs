@@ -1,0 +1,251 @@
+//! What a broker in this process does for clients that speak the protocol byte by byte: how soon waiting requests are
+//! answered, what is counted, settings that change while it runs.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+#[path = "every_api/client.rs"]
+mod client;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use broker::Broker;
+use broker::config::{BrokerConfig, Sources};
+use broker::observability::health::Health;
+use broker::observability::{http, metrics};
+use client::Client;
+use tokio_util::sync::CancellationToken;
+use wire::messages as m;
+use wire::record_batch::{BatchBuilder, BatchOptions, NewRecord};
+use wire::{ErrorCode, Records};
+
+/// How long what should come soon could wait without being woken.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn start(folder: &Path, more: &[(&str, &str)]) -> (Broker, u16) {
+    let settings = [
+        ("log.dirs", folder.to_str().unwrap()),
+        ("listeners", "PLAINTEXT://127.0.0.1:0"),
+        ("broker.http.listener", "none"),
+        ("offsets.topic.num.partitions", "1"),
+        ("group.initial.rebalance.delay.ms", "0"),
+    ];
+    let overrides = settings.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let sources = Sources { overrides: overrides.collect(), ..Sources::default() };
+    let broker = Broker::start(BrokerConfig::load(&sources).unwrap().config).await.unwrap();
+    let port = broker.port("PLAINTEXT").unwrap();
+    (broker, port)
+}
+
+fn connect(port: u16) -> Client {
+    Client::new(TcpStream::connect(("127.0.0.1", port)).unwrap())
+}
+
+/// Runs a test's blocking part.
+async fn clients<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+fn create(port: u16, topic: &str, configs: &[(&str, &str)]) -> (i16, Option<String>) {
+    use m::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+    let config = |(name, value): &(&'static str, &'static str)| CreatableTopicConfig {
+        name: (*name).into(),
+        value: Some((*value).into()),
+        ..Default::default()
+    };
+    let configs: Vec<(&'static str, &'static str)> =
+        configs.iter().map(|(name, value)| (&*String::from(*name).leak(), &*String::from(*value).leak())).collect();
+    let topic = CreatableTopic {
+        name: topic.into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: configs.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+    let outcome = connect(port).read(7, &request, |reply| {
+        (reply.topics[0].error_code, reply.topics[0].error_message.clone().map(|text| text.into_owned()))
+    });
+    outcome.unwrap()
+}
+
+fn produce(client: &mut Client, topic: &str) -> i16 {
+    produce_at(client, topic, 1)
+}
+
+/// Sends a record that replaces those before, with a time.
+fn produce_at(client: &mut Client, topic: &str, timestamp: i64) -> i16 {
+    use m::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+    let mut batch = BatchBuilder::new(BatchOptions::default());
+    batch.append(NewRecord { timestamp, key: Some(b"k"), value: Some(b"v"), headers: &[] }).unwrap();
+    let records = Some(Records::from(batch.build().unwrap()));
+    let data = PartitionProduceData { index: 0, records, ..Default::default() };
+    let topic = TopicProduceData { name: topic.into(), partition_data: vec![data], ..Default::default() };
+    let request = ProduceRequest { acks: -1, timeout_ms: 10_000, topic_data: vec![topic], ..Default::default() };
+    client.read(9, &request, |reply| reply.responses[0].partition_responses[0].error_code).unwrap()
+}
+
+/// Joins as one of two members, and syncs: the leader gives everybody an empty assignment.
+fn join_and_sync(port: u16, group: &str, member: &str) -> String {
+    use m::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
+    use m::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
+    let mut client = connect(port);
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: (&[][..]).into(), ..Default::default() };
+    let mut id = member.to_owned();
+    loop {
+        let request = JoinGroupRequest {
+            group_id: group.into(),
+            session_timeout_ms: 30_000,
+            rebalance_timeout_ms: 60_000,
+            member_id: id.clone().into(),
+            protocol_type: "consumer".into(),
+            protocols: vec![protocol.clone()],
+            ..Default::default()
+        };
+        let (error, given, generation, members) = client
+            .read(5, &request, |reply| {
+                let members = reply.members.iter().map(|member| member.member_id.to_string()).collect::<Vec<_>>();
+                (reply.error_code, reply.member_id.to_string(), reply.generation_id, members)
+            })
+            .unwrap();
+        id = given;
+        if error == ErrorCode::MemberIdRequired.code() {
+            continue;
+        }
+        assert_eq!(error, 0);
+        let assignment = |member: &String| SyncGroupRequestAssignment {
+            member_id: member.clone().into(),
+            assignment: (&b"x"[..]).into(),
+            ..Default::default()
+        };
+        let request = SyncGroupRequest {
+            group_id: group.into(),
+            generation_id: generation,
+            member_id: id.clone().into(),
+            assignments: members.iter().map(assignment).collect(),
+            ..Default::default()
+        };
+        assert_eq!(client.read(3, &request, |reply| reply.error_code).unwrap(), 0);
+        return id;
+    }
+}
+
+fn find_coordinator(port: u16, group: &str) {
+    let request =
+        m::find_coordinator_request::FindCoordinatorRequest { key: group.into(), key_type: 0, ..Default::default() };
+    assert_eq!(connect(port).read(3, &request, |reply| reply.error_code).unwrap(), 0);
+}
+
+fn get(address: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: b\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn commit(port: u16, group: &str, partitions: i32) -> Vec<i16> {
+    use m::offset_commit_request::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+    let partition = |index| OffsetCommitRequestPartition {
+        partition_index: index,
+        committed_offset: 7,
+        committed_leader_epoch: -1,
+        committed_metadata: Some("said".into()),
+        ..Default::default()
+    };
+    let partitions = (0..partitions).map(partition).collect();
+    let topic = OffsetCommitRequestTopic { name: "counted".into(), partitions, ..Default::default() };
+    let request = OffsetCommitRequest {
+        group_id: group.into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let errors = |reply: &m::offset_commit_response::OffsetCommitResponse<'_>| -> Vec<i16> {
+        reply.topics[0].partitions.iter().map(|partition| partition.error_code).collect()
+    };
+    connect(port).read(8, &request, |reply| errors(reply)).unwrap()
+}
+
+fn transaction(port: u16) {
+    use m::add_partitions_to_txn_request::{AddPartitionsToTxnRequest, AddPartitionsToTxnTopic};
+    let find =
+        m::find_coordinator_request::FindCoordinatorRequest { key: "tx".into(), key_type: 1, ..Default::default() };
+    let mut client = connect(port);
+    assert_eq!(client.read(3, &find, |reply| reply.error_code).unwrap(), 0);
+    let init = m::init_producer_id_request::InitProducerIdRequest {
+        transactional_id: Some("tx".into()),
+        transaction_timeout_ms: 60_000,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
+    let (error, id, epoch) =
+        client.read(4, &init, |reply| (reply.error_code, reply.producer_id, reply.producer_epoch)).unwrap();
+    assert_eq!(error, 0);
+    let topics = vec![AddPartitionsToTxnTopic { name: "counted".into(), partitions: vec![0], ..Default::default() }];
+    let add = AddPartitionsToTxnRequest {
+        v3_and_below_transactional_id: "tx".into(),
+        v3_and_below_producer_id: id,
+        v3_and_below_producer_epoch: epoch,
+        v3_and_below_topics: topics,
+        ..Default::default()
+    };
+    client.ask(3, &add).unwrap();
+    let end = m::end_txn_request::EndTxnRequest {
+        transactional_id: "tx".into(),
+        producer_id: id,
+        producer_epoch: epoch,
+        committed: false,
+        ..Default::default()
+    };
+    assert_eq!(client.read(3, &end, |reply| reply.error_code).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_commits_transactions_and_errors_are_counted() {
+    let recorder = metrics::install();
+    let server = http::Server::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (server.local_addr().unwrap(), CancellationToken::new());
+    tokio::spawn(server.run(Health::new(), recorder, stop.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[]).await;
+    clients(move || {
+        assert_eq!(create(port, "counted", &[]).0, 0);
+        find_coordinator(port, "counted-group");
+        join_and_sync(port, "counted-group", "");
+        assert_eq!(commit(port, "outside", 1), [0]);
+        transaction(port);
+        let stranger = m::heartbeat_request::HeartbeatRequest {
+            group_id: "counted-group".into(),
+            generation_id: 1,
+            member_id: "nobody".into(),
+            ..Default::default()
+        };
+        let unknown = connect(port).read(3, &stranger, |reply| reply.error_code).unwrap();
+        assert_eq!(unknown, ErrorCode::UnknownMemberId.code());
+        assert_eq!(produce(&mut connect(port), "nowhere"), ErrorCode::UnknownTopicOrPartition.code());
+        let counted = get(address, "/metrics");
+        let wanted = [
+            "broker_rebalances_total{protocol=\"classic\"} ",
+            "broker_offset_commits_total ",
+            "broker_transactions_total{outcome=\"abort\"} 1",
+            "broker_request_errors_total{api=\"Heartbeat\",error=\"UNKNOWN_MEMBER_ID\"} 1",
+            "broker_request_errors_total{api=\"Produce\",error=\"UNKNOWN_TOPIC_OR_PARTITION\"} 1",
+        ];
+        for line in wanted {
+            assert!(counted.contains(line), "{line} is missing in\n{counted}");
+        }
+        // Groups are measured every few seconds.
+        let deadline = Instant::now() + LONG;
+        let shown = |text: &str| text.contains("broker_groups{protocol=\"classic\",state=\"Stable\"} 1");
+        while !shown(&get(address, "/metrics")) {
+            assert!(Instant::now() < deadline, "broker_groups does not show the group");
+        }
+    })
+    .await;
+    broker.shutdown().await;
+    stop.cancel();
+}
