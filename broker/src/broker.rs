@@ -86,16 +86,20 @@ impl Broker {
         let producer_check = config.transactions.producer_id_expiration_check_interval_ms;
         let producer_check = Duration::from_millis(u64::try_from(producer_check).unwrap_or(1).max(1));
         maintenance::start(&replicas, &config.storage, producer_check, &tasks, &stop_work);
-        if config.cleaner.log_cleaner_enable {
-            cleaner::start(&replicas, &config.cleaner, &tasks, &stop_work);
-        }
         tasks.spawn(groups.clone().run(stop_work.clone()));
         let limit = |value: i32| usize::try_from(value).unwrap_or(0);
         let counts =
             ConnectionCounts::new(limit(config.network.max_connections), limit(config.network.max_connections_per_ip));
         let stopping = stop_accepting.clone();
-        let node = Node::new(config, cluster_id, controller, replicas, groups, transactions.clone(), stopping);
+        let node =
+            Node::new(Arc::clone(&config), cluster_id, controller, replicas, groups, transactions.clone(), stopping);
         let node = Arc::new(node);
+        node.controller.subscribe(Arc::new(MetadataFollower::new(&node)));
+        node.set_config(Arc::new(config.with_dynamic(&node.dynamic_configs(&node.controller.image()))));
+        let config = node.config_changes();
+        if config.borrow().cleaner.log_cleaner_enable {
+            cleaner::start(&node.replicas, config, &tasks, &stop_work);
+        }
         let draws_ids = Arc::clone(&node);
         let fresh_id = move || {
             let node = Arc::clone(&draws_ids);
@@ -103,7 +107,6 @@ impl Broker {
         };
         tasks.spawn(transactions.run(fresh_id, stop_work.clone()));
         tasks.spawn(gauges::run(Arc::clone(&node), stop_work.clone()));
-        node.controller.subscribe(Arc::new(MetadataFollower::new(&node)));
         let ports = listeners.iter().map(|it| (it.identity().name.clone(), it.identity().local_addr.port())).collect();
         let connections = TaskTracker::new();
         Self { node, tasks, connections, counts, ports, stop_accepting, stop_work, _metadata_lock: metadata_lock }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use commitlog::Env;
-use parking_lot::RwLock;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use wire::{ApiKey, ErrorCode};
@@ -27,7 +26,7 @@ use crate::transactions::TransactionCoordinator;
 /// A running broker's parts.
 #[derive(Debug)]
 pub struct Node {
-    config: RwLock<Arc<BrokerConfig>>,
+    config: watch::Sender<Arc<BrokerConfig>>,
     cluster_id: String,
     /// Topics, configs and everything else that metadata is.
     pub controller: Controller,
@@ -73,7 +72,7 @@ impl Node {
     ) -> Self {
         let slots = usize::try_from(config.requests.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         Self {
-            config: RwLock::new(config),
+            config: watch::Sender::new(config),
             cluster_id,
             controller,
             replicas,
@@ -89,13 +88,18 @@ impl Node {
 
     /// The settings as they are now.
     pub fn config(&self) -> Arc<BrokerConfig> {
-        Arc::clone(&self.config.read())
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// The settings with every change.
+    pub fn config_changes(&self) -> watch::Receiver<Arc<BrokerConfig>> {
+        self.config.subscribe()
     }
 
     /// Takes over settings that were changed while the broker runs.
     pub fn set_config(&self, config: Arc<BrokerConfig>) {
         obey(self.replicas.env(), &config.transactions);
-        *self.config.write() = config;
+        self.config.send_replace(config);
     }
 
     /// The settings that were changed while the broker runs.

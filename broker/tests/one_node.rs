@@ -87,6 +87,27 @@ fn produce_at(client: &mut Client, topic: &str, timestamp: i64) -> i16 {
     client.read(9, &request, |reply| reply.responses[0].partition_responses[0].error_code).unwrap()
 }
 
+/// The records that came, once there are some.
+fn fetch(client: &mut Client, topic: &str, offset: i64, wait: Duration) -> Vec<u8> {
+    use m::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+    let partition =
+        FetchPartition { partition: 0, fetch_offset: offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    let topic = FetchTopic { topic: topic.into(), partitions: vec![partition], ..Default::default() };
+    let request = FetchRequest {
+        max_wait_ms: i32::try_from(wait.as_millis()).unwrap(),
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        topics: vec![topic],
+        ..Default::default()
+    };
+    client
+        .read(11, &request, |reply| {
+            let records = reply.responses[0].partitions[0].records.as_ref();
+            records.and_then(Records::as_bytes).unwrap_or_default().to_vec()
+        })
+        .unwrap()
+}
+
 /// Joins as one of two members, and syncs: the leader gives everybody an empty assignment.
 fn join_and_sync(port: u16, group: &str, member: &str) -> String {
     use m::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -248,4 +269,55 @@ async fn groups_commits_transactions_and_errors_are_counted() {
     .await;
     broker.shutdown().await;
     stop.cancel();
+}
+
+fn alter(port: u16, kind: i8, resource: &str, name: &str, operation: i8, value: Option<&str>) -> (i16, String) {
+    use m::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
+    let config = AlterableConfig {
+        name: name.into(),
+        config_operation: operation,
+        value: value.map(Into::into),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: kind,
+        resource_name: resource.into(),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let outcome = connect(port).read(1, &request, |reply| {
+        let response = &reply.responses[0];
+        (response.error_code, response.error_message.as_deref().unwrap_or_default().to_owned())
+    });
+    outcome.unwrap()
+}
+
+const BROKER: i8 = 4;
+const SET: i8 = 0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_cleaner_obeys_its_settings_of_the_moment_also_after_a_restart() {
+    const RATE: &str = "log.cleaner.io.max.bytes.per.second";
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[("log.cleaner.backoff.ms", "1"), (RATE, "1")]).await;
+    clients(move || {
+        let compacted = [("cleanup.policy", "compact"), ("segment.ms", "1"), ("min.cleanable.dirty.ratio", "0")];
+        assert_eq!(create(port, "compacted", &compacted).0, 0);
+        let mut client = connect(port);
+        for time in 1..=3 {
+            assert_eq!(produce_at(&mut client, "compacted", time * 1000), 0);
+        }
+        // At a byte a second this takes minutes.
+        assert_eq!(alter(port, BROKER, "", RATE, SET, Some("1000000")).0, 0);
+        let deadline = Instant::now() + LONG;
+        while fetch(&mut client, "compacted", 0, LONG).starts_with(&0i64.to_be_bytes()) {
+            assert!(Instant::now() < deadline, "the log is not compacted");
+        }
+    })
+    .await;
+    broker.shutdown().await;
+    let (broker, _) = start(folder.path(), &[(RATE, "1")]).await;
+    assert_eq!(broker.node().config().cleaner.log_cleaner_io_max_bytes_per_second.to_bits(), 1e6_f64.to_bits());
+    broker.shutdown().await;
 }

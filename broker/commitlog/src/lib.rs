@@ -101,7 +101,7 @@ mod validate;
 
 pub use append::{AppendContext, AppendInfo, Origin};
 pub use checkpoint::{format_id, parse_id, read_offsets, write_offsets};
-pub use cleaner::{CleanReport, Cleaner, CleanerConfig};
+pub use cleaner::{CleanReport, Cleaner, CleanerConfig, Pace};
 pub use config::{Compression, LogConfig, TimestampType};
 pub use dir::{DirError, DirLock, LogDir};
 pub use disk::{Disk, RealDisk};

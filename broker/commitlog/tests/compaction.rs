@@ -213,7 +213,7 @@ fn a_map_without_room_cleans_in_several_rounds() {
     }
     log.roll(NOW).unwrap();
     // Room for 921 keys.
-    let mut cleaner = Cleaner::new(CleanerConfig { dedupe_buffer_bytes: 24 * 1024, load_factor: 0.9 });
+    let mut cleaner = Cleaner::new(CleanerConfig { dedupe_buffer_bytes: 24 * 1024, ..CleanerConfig::default() });
     let mut from = 0;
     let mut rounds = 0;
     while from < 4000 {

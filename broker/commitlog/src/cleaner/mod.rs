@@ -36,9 +36,6 @@ use filter::{Filter, LIMIT, Left};
 use offset_map::OffsetMap;
 use transactions::Transactions;
 
-/// How many bytes of rewritten batches are gathered for a write.
-const WRITE: usize = 1 << 20;
-
 /// The broker's settings of compaction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CleanerConfig {
@@ -47,12 +44,29 @@ pub struct CleanerConfig {
     pub dedupe_buffer_bytes: usize,
     /// `log.cleaner.io.buffer.load.factor`: how full the map may get, 0 to 1.
     pub load_factor: f64,
+    /// Half of `log.cleaner.io.buffer.size` over `log.cleaner.threads`: how many bytes of rewritten batches are gathered
+    /// for a write.
+    pub write_buffer_bytes: usize,
 }
 
 impl Default for CleanerConfig {
     fn default() -> Self {
-        CleanerConfig { dedupe_buffer_bytes: 128 << 20, load_factor: 0.9 }
+        CleanerConfig { dedupe_buffer_bytes: 128 << 20, load_factor: 0.9, write_buffer_bytes: 256 << 10 }
     }
+}
+
+/// Holds cleaners back to `log.cleaner.io.max.bytes.per.second`.
+pub trait Pace: std::fmt::Debug + Send + Sync {
+    /// Called after so many bytes were read or written; returns when more may be.
+    fn spend(&self, bytes: usize);
+}
+
+/// As fast as the disk goes.
+#[derive(Debug)]
+struct Unlimited;
+
+impl Pace for Unlimited {
+    fn spend(&self, _: usize) {}
 }
 
 /// What a round has done.
@@ -76,12 +90,20 @@ pub struct CleanReport {
 #[derive(Debug)]
 pub struct Cleaner {
     map: OffsetMap,
+    write_buffer_bytes: usize,
+    pace: Arc<dyn Pace>,
 }
 
 impl Cleaner {
-    /// A cleaner with an empty map.
+    /// A cleaner with an empty map, as fast as the disk goes.
     pub fn new(config: CleanerConfig) -> Cleaner {
-        Cleaner { map: OffsetMap::new(config.dedupe_buffer_bytes, config.load_factor) }
+        Cleaner::paced(config, Arc::new(Unlimited))
+    }
+
+    /// A cleaner that `pace` holds back.
+    pub fn paced(config: CleanerConfig, pace: Arc<dyn Pace>) -> Cleaner {
+        let map = OffsetMap::new(config.dedupe_buffer_bytes, config.load_factor);
+        Cleaner { map, write_buffer_bytes: config.write_buffer_bytes, pace }
     }
 
     /// Does a round on a log. Appends and reads go on meanwhile.
@@ -124,10 +146,12 @@ impl Cleaner {
             delete_retention_ms: config.delete_retention_ms,
             end_offset: cleanable.first_uncleanable,
         };
+        let writing =
+            Writing { log, filter: &filter, config: &config, buffer: self.write_buffer_bytes, pace: &*self.pace };
         let mut transactions = Transactions::default();
         let within: Vec<_> = segments.into_iter().filter(|segment| segment.base_offset < end_offset).collect();
         for group in group(&within, cleanable.first_uncleanable, &config)? {
-            let cleaned = clean_group(log, group, &filter, &mut transactions, &config, cleanable.first_uncleanable)?;
+            let cleaned = writing.clean_group(group, &mut transactions, cleanable.first_uncleanable)?;
             report.bytes_before += group.iter().map(|segment| segment.size()).sum::<u64>();
             report.bytes_after += cleaned.size();
             report.segments_before += group.len();
@@ -171,7 +195,9 @@ impl Cleaner {
         transactions: &mut Transactions,
     ) -> Result<bool, LogError> {
         let mut room = true;
+        let pace = Arc::clone(&self.pace);
         each_batch(segment, |header, bytes| {
+            pace.spend(bytes.len());
             if !room || header.last_offset() < first_dirty {
                 return Ok(());
             }
@@ -242,47 +268,64 @@ fn group<'a>(
     Ok(groups)
 }
 
-/// Writes what is left of a group into a segment with the suffix `.cleaned`, synced.
-fn clean_group(
-    log: &Log,
-    group: &[Arc<Segment>],
-    filter: &Filter<'_>,
-    transactions: &mut Transactions,
-    config: &LogConfig,
-    end_offset: i64,
-) -> Result<Segment, LogError> {
-    let cleaned = log.new_cleaned_segment(group[0].base_offset, filter.now_ms)?;
-    let mut gathered = Vec::new();
-    for segment in group {
-        transactions.add(log.aborted_transactions(segment.base_offset, end_offset)?);
-        let mut aborted = Vec::new();
-        let mut failed = None;
-        each_batch(segment, |header, bytes| {
-            let (left, txn) = filter.apply(header, bytes, transactions)?;
-            aborted.extend(txn);
-            match left {
-                Left::Nothing => {}
-                Left::AsItIs => gathered.extend_from_slice(bytes),
-                Left::Rewritten(new) => gathered.extend_from_slice(&new),
+/// The second half of a round.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    log: &'a Log,
+    filter: &'a Filter<'a>,
+    config: &'a LogConfig,
+    buffer: usize,
+    pace: &'a dyn Pace,
+}
+
+impl Writing<'_> {
+    /// Writes what is left of a group into a segment with the suffix `.cleaned`, synced.
+    fn clean_group(
+        &self,
+        group: &[Arc<Segment>],
+        transactions: &mut Transactions,
+        end_offset: i64,
+    ) -> Result<Segment, LogError> {
+        let Writing { log, filter, config, buffer, pace } = *self;
+        let append = |cleaned: &Segment, gathered: &mut Vec<u8>| {
+            let appended = cleaned.append(gathered, config);
+            pace.spend(gathered.len());
+            gathered.clear();
+            appended
+        };
+        let cleaned = log.new_cleaned_segment(group[0].base_offset, filter.now_ms)?;
+        let mut gathered = Vec::new();
+        for segment in group {
+            transactions.add(log.aborted_transactions(segment.base_offset, end_offset)?);
+            let mut aborted = Vec::new();
+            let mut failed = None;
+            each_batch(segment, |header, bytes| {
+                pace.spend(bytes.len());
+                let (left, txn) = filter.apply(header, bytes, transactions)?;
+                aborted.extend(txn);
+                match left {
+                    Left::Nothing => {}
+                    Left::AsItIs => gathered.extend_from_slice(bytes),
+                    Left::Rewritten(new) => gathered.extend_from_slice(&new),
+                }
+                if gathered.len() >= buffer && failed.is_none() {
+                    failed = append(&cleaned, &mut gathered).err();
+                }
+                Ok(())
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
             }
-            if gathered.len() >= WRITE && failed.is_none() {
-                failed = cleaned.append(&gathered, config).err();
-                gathered.clear();
-            }
-            Ok(())
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
+            aborted.iter().try_for_each(|txn| cleaned.txns.push(txn))?;
         }
-        aborted.iter().try_for_each(|txn| cleaned.txns.push(txn))?;
+        if !gathered.is_empty() {
+            append(&cleaned, &mut gathered)?;
+        }
+        cleaned.seal()?;
+        cleaned.sync()?;
+        if let Some(last) = group.last() {
+            cleaned.copy_modified(last)?;
+        }
+        Ok(cleaned)
     }
-    if !gathered.is_empty() {
-        cleaned.append(&gathered, config)?;
-    }
-    cleaned.seal()?;
-    cleaned.sync()?;
-    if let Some(last) = group.last() {
-        cleaned.copy_modified(last)?;
-    }
-    Ok(cleaned)
 }
