@@ -8,7 +8,7 @@ use crate::config::{BrokerConfig, ConfigError, Kind};
 use crate::metadata::{ApiError, ConfigChange, ConfigResource, ConfigResourceKind, ConfigRules, Configs, Image};
 use crate::metadata_follower::dynamic_configs;
 
-/// Rules as they are with the settings the broker started with.
+/// Rules as they are with the settings the broker started with, and those that were changed since.
 #[derive(Debug)]
 pub struct BrokerConfigRules {
     config: BrokerConfig,
@@ -46,10 +46,12 @@ impl From<ConfigError> for ApiError {
 }
 
 impl ConfigRules for BrokerConfigRules {
-    fn check(&self, resource: &ConfigResource, _: &Configs, after: &Configs, _: &Image) -> Result<(), ApiError> {
+    fn check(&self, resource: &ConfigResource, _: &Configs, after: &Configs, image: &Image) -> Result<(), ApiError> {
+        // What the resource does not say itself it has from the broker, as that is set at this moment.
+        let config = || self.config.with_dynamic(&dynamic_configs(image, self.config.node_id));
         match resource.kind {
-            ConfigResourceKind::Topic => alter::topic(&self.config, after, &[]).map(drop)?,
-            ConfigResourceKind::Group => alter::group(&self.config, after, &[]).map(drop)?,
+            ConfigResourceKind::Topic => alter::topic(&config(), after, &[]).map(drop)?,
+            ConfigResourceKind::Group => alter::group(&config(), after, &[]).map(drop)?,
             ConfigResourceKind::ClientMetrics => alter::client_metrics(after, &[]).map(drop)?,
             // See `check_broker`: their rules are about single changes.
             ConfigResourceKind::Broker => {}

@@ -295,6 +295,26 @@ fn alter(port: u16, kind: i8, resource: &str, name: &str, operation: i8, value: 
 
 const BROKER: i8 = 4;
 const SET: i8 = 0;
+const DELETE: i8 = 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_topic_is_judged_by_the_brokers_settings_of_the_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[]).await;
+    clients(move || {
+        let lag = [("max.compaction.lag.ms", "500")];
+        assert_eq!(create(port, "before", &lag).0, 0);
+        assert_eq!(alter(port, BROKER, "", "log.cleaner.min.compaction.lag.ms", SET, Some("1000")).0, 0);
+        let (code, message) = create(port, "after", &lag);
+        assert_eq!(code, ErrorCode::InvalidConfig.code());
+        let said = "conflict topic config setting min.compaction.lag.ms (1000) > max.compaction.lag.ms (500)";
+        assert_eq!(message.as_deref(), Some(said));
+        assert_eq!(alter(port, BROKER, "", "log.cleaner.min.compaction.lag.ms", DELETE, None).0, 0);
+        assert_eq!(create(port, "after", &lag).0, 0);
+    })
+    .await;
+    broker.shutdown().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_cleaner_obeys_its_settings_of_the_moment_also_after_a_restart() {
