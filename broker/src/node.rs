@@ -206,7 +206,10 @@ impl Node {
         let created = image.topic(topic.name()).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let partitions = created.partitions.len() as i32;
         match topic {
-            InternalTopic::ConsumerOffsets => offsets_log::load(&self.groups, &self.replicas, partitions),
+            InternalTopic::ConsumerOffsets => {
+                let buffer = usize::try_from(self.config().offsets.offsets_load_buffer_size).unwrap_or(0);
+                offsets_log::load(&self.groups, &self.replicas, partitions, buffer);
+            }
             InternalTopic::TransactionState => {
                 let buffer = self.config().transactions.transaction_state_log_load_buffer_size;
                 let buffer = usize::try_from(buffer).unwrap_or(0);

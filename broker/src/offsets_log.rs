@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use commitlog::{AppendContext, AppendError as LogAppendError, Isolation, ReadError};
 use tracing::error;
+use wire::compression::Compression;
 use wire::record_batch::control::ControlType;
 use wire::record_batch::{self, BatchBuilder, BatchError, BatchOptions, NewRecord, RecordBatches};
 
@@ -17,8 +18,6 @@ use crate::internal_topics::InternalTopic;
 use crate::node::now_ms;
 use crate::replica::{Lookup, Partition, ReplicaManager};
 
-/// Bytes read at a time when a partition is loaded.
-const LOAD_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes that a batch may decompress to.
 const MAX_DECOMPRESSED: usize = 256 * 1024 * 1024;
 
@@ -27,12 +26,21 @@ const MAX_DECOMPRESSED: usize = 256 * 1024 * 1024;
 pub struct ReplicaOffsetsLog {
     replicas: Arc<ReplicaManager>,
     fsync: bool,
+    compression: Compression,
 }
 
 impl ReplicaOffsetsLog {
-    /// With `fsync`, answers wait until records are on the disk (`broker.acks.fsync`).
-    pub fn new(replicas: Arc<ReplicaManager>, fsync: bool) -> Self {
-        Self { replicas, fsync }
+    /// With `fsync`, answers wait until records are on the disk (`broker.acks.fsync`). `codec` is
+    /// `offsets.topic.compression.codec`: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub fn new(replicas: Arc<ReplicaManager>, fsync: bool, codec: i32) -> Self {
+        let compression = match codec {
+            1 => Compression::Gzip,
+            2 => Compression::Snappy,
+            3 => Compression::Lz4,
+            4 => Compression::Zstd,
+            _ => Compression::None,
+        };
+        Self { replicas, fsync, compression }
     }
 }
 
@@ -53,8 +61,8 @@ impl OffsetsLog for ReplicaOffsetsLog {
     ) -> Result<i64, AppendError> {
         let partition = partition_of(&self.replicas, partition)?;
         let timestamp = now_ms();
-        let mut batch =
-            build(producer, &records, timestamp).map_err(|error| AppendError::Offline(error.to_string()))?;
+        let mut batch = build(self.compression, producer, &records, timestamp)
+            .map_err(|error| AppendError::Offline(error.to_string()))?;
         let context = AppendContext {
             verification: producer.and_then(|producer| producer.verified),
             ..AppendContext::coordinator(partition.leader_epoch(), timestamp)
@@ -79,8 +87,13 @@ impl OffsetsLog for ReplicaOffsetsLog {
     }
 }
 
-fn build(producer: Option<Producer>, records: &[EncodedRecord], timestamp: i64) -> Result<Vec<u8>, BatchError> {
-    let mut options = BatchOptions::default();
+fn build(
+    compression: Compression,
+    producer: Option<Producer>,
+    records: &[EncodedRecord],
+    timestamp: i64,
+) -> Result<Vec<u8>, BatchError> {
+    let mut options = BatchOptions { compression, ..BatchOptions::default() };
     if let Some(producer) = producer {
         options.producer =
             record_batch::Producer { id: producer.id, epoch: producer.epoch, ..record_batch::Producer::default() };
@@ -107,13 +120,14 @@ pub enum ReadFailure {
     Batch(#[from] BatchError),
 }
 
-/// Takes all partitions of `__consumer_offsets` into service. What cannot be read is logged; its groups stay without a
+/// Takes all partitions of `__consumer_offsets` into service, reading `buffer` bytes at a time
+/// (`offsets.load.buffer.size`). What cannot be read is logged; its groups stay without a
 /// coordinator, as in Kafka. Blocks: the logs are read from one end to the other.
-pub fn load(groups: &GroupCoordinator, replicas: &ReplicaManager, partitions: i32) {
+pub fn load(groups: &GroupCoordinator, replicas: &ReplicaManager, partitions: i32, buffer: usize) {
     groups.set_partitions(partitions);
     for index in 0..partitions {
         let loaded = match partition_of(replicas, index) {
-            Ok(partition) => groups.load(index, entries(&partition, LOAD_BYTES)).map_err(|error| error.to_string()),
+            Ok(partition) => groups.load(index, entries(&partition, buffer)).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = loaded {

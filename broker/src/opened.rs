@@ -80,11 +80,16 @@ impl Opened {
         let threads = usize::try_from(config.storage.num_recovery_threads_per_data_dir).unwrap_or(1).max(1);
         obey(&env, &effective.transactions);
         let replicas = Arc::new(ReplicaManager::start(env, volumes, threads, &image, &config_of, now_ms())?);
-        let log = Arc::new(ReplicaOffsetsLog::new(Arc::clone(&replicas), config.storage.acks_fsync));
+        let log = Arc::new(ReplicaOffsetsLog::new(
+            Arc::clone(&replicas),
+            config.storage.acks_fsync,
+            config.offsets.offsets_topic_compression_codec,
+        ));
         let groups = GroupCoordinator::new(GroupConfig::from(config), config.offsets.offsets_topic_num_partitions, log);
         group_metadata::tell_all(&groups, &image);
         if let Some(topic) = image.topic(InternalTopic::ConsumerOffsets.name()) {
-            offsets_log::load(&groups, &replicas, topic.partitions.len() as i32);
+            let buffer = usize::try_from(config.offsets.offsets_load_buffer_size).unwrap_or(0);
+            offsets_log::load(&groups, &replicas, topic.partitions.len() as i32, buffer);
         }
         let transactions = transactions(config, &controller, &replicas, &groups);
         Ok(Self { cluster_id, controller, replicas, groups, transactions, metadata_lock })

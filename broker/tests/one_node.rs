@@ -341,3 +341,31 @@ async fn the_log_cleaner_obeys_its_settings_of_the_moment_also_after_a_restart()
     assert_eq!(broker.node().config().cleaner.log_cleaner_io_max_bytes_per_second.to_bits(), 1e6_f64.to_bits());
     broker.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn committed_offsets_are_compressed_as_the_setting_says_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("offsets.topic.compression.codec", "4"), ("offsets.load.buffer.size", "1")];
+    let (broker, port) = start(folder.path(), &settings).await;
+    clients(move || {
+        assert_eq!(create(port, "counted", &[]).0, 0);
+        find_coordinator(port, "squeezed");
+        assert_eq!(commit(port, "squeezed", 1), [0]);
+    })
+    .await;
+    broker.shutdown().await;
+    let log = folder.path().join("__consumer_offsets-0/00000000000000000000.log");
+    let batch = std::fs::read(log).unwrap();
+    assert_eq!(batch[22] & 7, 4, "the batch of the commit is not compressed with zstd");
+    let (broker, port) = start(folder.path(), &settings).await;
+    let offset = clients(move || {
+        use m::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestTopic};
+        let topic =
+            OffsetFetchRequestTopic { name: "counted".into(), partition_indexes: vec![0], ..Default::default() };
+        let request =
+            OffsetFetchRequest { group_id: "squeezed".into(), topics: Some(vec![topic]), ..Default::default() };
+        connect(port).read(5, &request, |reply| reply.topics[0].partitions[0].committed_offset).unwrap()
+    });
+    assert_eq!(offset.await, 7);
+    broker.shutdown().await;
+}

@@ -22,6 +22,8 @@ pub struct GroupConfig {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`, default 600,000.
     pub offsets_retention_check_interval_ms: i64,
+    /// `offsets.commit.timeout.ms`, default 5,000: how long a request waits until what it wrote is safe.
+    pub commit_timeout_ms: i32,
     /// Settings of the consumer protocol (KIP-848).
     pub consumer: ConsumerConfig,
 }
@@ -129,6 +131,7 @@ impl From<&BrokerConfig> for GroupConfig {
             initial_rebalance_delay_ms: groups.group_initial_rebalance_delay_ms,
             max_size: groups.group_max_size,
             offset_metadata_max_bytes: offsets.offset_metadata_max_bytes,
+            commit_timeout_ms: offsets.offsets_commit_timeout_ms,
             offsets_retention_ms: i64::from(offsets.offsets_retention_minutes) * 60_000,
             offsets_retention_check_interval_ms: offsets.offsets_retention_check_interval_ms,
             consumer: ConsumerConfig {
@@ -155,6 +158,7 @@ impl Default for GroupConfig {
             max_size: i32::MAX,
             new_member_join_timeout_ms: 300_000,
             offset_metadata_max_bytes: 4_096,
+            commit_timeout_ms: 5_000,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
             consumer: ConsumerConfig::default(),

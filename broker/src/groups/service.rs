@@ -347,7 +347,7 @@ impl GroupCoordinator {
         let slot = self.slot(partition).ok_or(GroupError::CoordinatorNotAvailable)?;
         let Outcome { result, answers, appended_to, written } = self.step(&slot, request)?;
         let safe = match self.durability(&slot, appended_to) {
-            Some(durability) => durability.await.map_err(|error| GroupError::from(&error)),
+            Some(durability) => self.in_time(durability).await,
             None => Ok(()),
         };
         deliver(answers);
@@ -474,6 +474,15 @@ impl GroupCoordinator {
 
     fn durability(&self, slot: &Slot, appended_to: Option<i64>) -> Option<Durability> {
         appended_to.and_then(|offset| self.inner.log.durability(slot.partition, offset))
+    }
+
+    /// Waits until what was written is safe, for `offsets.commit.timeout.ms` at most: it may become safe later.
+    async fn in_time(&self, durability: Durability) -> Result<(), GroupError> {
+        let limit = Duration::from_millis(u64::try_from(self.inner.config.commit_timeout_ms).unwrap_or(0));
+        match tokio::time::timeout(limit, durability).await {
+            Ok(safe) => safe.map_err(|error| GroupError::from(&error)),
+            Err(_) => Err(GroupError::CoordinatorNotAvailable),
+        }
     }
 
     /// Sends answers once what was written is safe, without keeping the caller.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::EncodedRecord;
+use super::log::Durability;
 use super::record::Name;
 use super::request::{FetchRequest, JoinReply, LeaveRequest, LeavingMember, Producer, SyncReply, TopicPartitions};
 use super::shard::AppendError;
@@ -19,6 +21,8 @@ use super::{GroupConfig, GroupCoordinator, GroupError, ListFilter, LogEntry, Off
 struct MemoryLog {
     entries: Mutex<Vec<(i32, LogEntry)>>,
     failing: Mutex<Option<AppendError>>,
+    /// Nothing that is appended ever becomes safe.
+    stuck: AtomicBool,
 }
 
 impl OffsetsLog for MemoryLog {
@@ -38,6 +42,10 @@ impl OffsetsLog for MemoryLog {
             entries.push((partition, LogEntry::Record { offset, producer_id, key, value }));
         }
         Ok(base)
+    }
+
+    fn durability(&self, _: i32, _: i64) -> Option<Durability> {
+        self.stuck.load(Ordering::Relaxed).then(|| Box::pin(std::future::pending()) as Durability)
     }
 }
 
@@ -200,6 +208,19 @@ async fn requests_before_and_during_loading_are_told_so() {
     });
     coordinator.load(0, entries).unwrap();
     assert_eq!(fetch(&coordinator, 3), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_does_not_become_safe_in_time_is_refused_and_may_be_sent_again() {
+    let log = Arc::new(MemoryLog::default());
+    let running = start(&log, 0);
+    log.stuck.store(true, Ordering::Relaxed);
+    let begun = tokio::time::Instant::now();
+    let refused = running.coordinator.commit_offsets(commit("g", -1, "", 0, 1)).await;
+    assert_eq!(refused, Err(GroupError::CoordinatorNotAvailable));
+    assert_eq!(begun.elapsed().as_secs(), 5, "offsets.commit.timeout.ms is 5 s");
+    log.stuck.store(false, Ordering::Relaxed);
+    assert!(running.coordinator.commit_offsets(commit("g", -1, "", 0, 1)).await.is_ok());
 }
 
 #[tokio::test]
