@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use broker::Broker;
 use broker::config::{BrokerConfig, Sources};
 use broker::observability::health::Health;
-use broker::observability::{http, metrics};
+use broker::observability::{http, logging, metrics};
 use client::Client;
 use tokio_util::sync::CancellationToken;
 use wire::messages as m;
@@ -294,8 +294,10 @@ fn alter(port: u16, kind: i8, resource: &str, name: &str, operation: i8, value: 
 }
 
 const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_topic_is_judged_by_the_brokers_settings_of_the_moment() {
@@ -339,6 +341,84 @@ async fn the_log_cleaner_obeys_its_settings_of_the_moment_also_after_a_restart()
     broker.shutdown().await;
     let (broker, _) = start(folder.path(), &[(RATE, "1")]).await;
     assert_eq!(broker.node().config().cleaner.log_cleaner_io_max_bytes_per_second.to_bits(), 1e6_f64.to_bits());
+    broker.shutdown().await;
+}
+
+fn levels(port: u16) -> Vec<(String, String)> {
+    use m::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+    let resource = DescribeConfigsResource {
+        resource_type: BROKER_LOGGER,
+        resource_name: "1".into(),
+        configuration_keys: None,
+        ..Default::default()
+    };
+    let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+    let read = connect(port).read(4, &request, |reply| {
+        assert_eq!(reply.results[0].error_code, 0);
+        let level = |config: &m::describe_configs_response::DescribeConfigsResourceResult<'_>| {
+            assert_eq!(config.config_source, 6, "DYNAMIC_BROKER_LOGGER_CONFIG");
+            (config.name.to_string(), config.value.as_deref().unwrap_or_default().to_owned())
+        };
+        reply.results[0].configs.iter().map(level).collect()
+    });
+    read.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_of_the_log_change_while_the_broker_runs() {
+    logging::init(logging::Format::Text, "warn").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[]).await;
+    clients(move || {
+        let level = |name: &str| levels(port).into_iter().find(|(known, _)| known == name).unwrap().1;
+        let set = |name: &str, operation, value| alter(port, BROKER_LOGGER, "1", name, operation, value);
+        assert_eq!([level("root"), level("broker::groups")], ["WARN", "WARN"]);
+        assert_eq!(set("broker::groups", SET, Some("DEBUG")).0, 0);
+        assert_eq!([level("root"), level("broker::groups")], ["WARN", "DEBUG"]);
+        assert!(tracing::enabled!(target: "broker::groups::shard", tracing::Level::DEBUG));
+        assert!(!tracing::enabled!(target: "broker::api", tracing::Level::DEBUG));
+        assert_eq!(set("broker::groups", DELETE, None).0, 0);
+        assert_eq!(level("broker::groups"), "WARN");
+        let supported = "it is not a supported log level. Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN";
+        for (name, operation, value, code, message) in [
+            (
+                "root",
+                SET,
+                Some("LOUD"),
+                ErrorCode::InvalidConfig,
+                format!("Cannot set the log level of root to LOUD as {supported}"),
+            ),
+            (
+                "kafka.nothing",
+                SET,
+                Some("DEBUG"),
+                ErrorCode::InvalidConfig,
+                "Logger kafka.nothing does not exist!".to_owned(),
+            ),
+            (
+                "root",
+                DELETE,
+                None,
+                ErrorCode::InvalidRequest,
+                "Removing the log level of the root logger is not allowed".to_owned(),
+            ),
+            (
+                "root",
+                APPEND,
+                Some("INFO"),
+                ErrorCode::InvalidRequest,
+                "APPEND operation is not allowed for the BROKER_LOGGER resource".to_owned(),
+            ),
+        ] {
+            assert_eq!(set(name, operation, value), (code.code(), message));
+        }
+        let other = alter(port, BROKER_LOGGER, "2", "root", SET, Some("INFO"));
+        assert_eq!(
+            other,
+            (ErrorCode::InvalidRequest.code(), "Unexpected node id. Expected 1, but received 2".to_owned())
+        );
+    })
+    .await;
     broker.shutdown().await;
 }
 

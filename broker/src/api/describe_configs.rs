@@ -11,6 +11,7 @@ use super::Context;
 use super::config_resource::ResourceType;
 use crate::config::describe::{self, ConfigEntry};
 use crate::metadata::{ApiError, ConfigResource, ConfigResourceKind, check_topic_name};
+use crate::observability::loggers::Loggers;
 
 /// Answers a request, each resource for itself.
 pub fn handle(context: &Context<'_>, request: DescribeConfigsRequest<'_>) -> DescribeConfigsResponse<'static> {
@@ -63,7 +64,8 @@ fn entries(context: &Context<'_>, resource: &DescribeConfigsResource<'_>) -> Res
                 return Err(ApiError::new(ErrorCode::InvalidRequest, "Broker id must not be empty"));
             }
             check_broker(name, config.node_id, "")?;
-            Vec::new()
+            let all = Loggers::installed().map(Loggers::all).unwrap_or_default();
+            all.into_iter().map(|(name, level)| ConfigEntry::of_logger(name, level)).collect()
         }
         Some(ResourceType::ClientMetrics) => {
             if name.is_empty() {

@@ -13,6 +13,7 @@ mod alter_replica_log_dirs;
 mod alter_user_scram_credentials;
 mod api_versions;
 mod authorized_operations;
+mod broker_logger;
 mod config_resource;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;

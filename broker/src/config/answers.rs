@@ -97,6 +97,7 @@ fn source(source: ConfigSource) -> &'static str {
         ConfigSource::Default => "DEFAULT_CONFIG",
         ConfigSource::DynamicClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
         ConfigSource::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
+        ConfigSource::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
     }
 }
 

@@ -25,6 +25,8 @@ pub enum ConfigSource {
     StaticBroker,
     /// Kafka's default.
     Default,
+    /// A level of the log.
+    DynamicBrokerLogger,
     /// A client telemetry subscription.
     DynamicClientMetrics,
     /// The group's own override.
@@ -41,6 +43,7 @@ impl ConfigSource {
             Self::DynamicDefaultBroker => 3,
             Self::StaticBroker => 4,
             Self::Default => 5,
+            Self::DynamicBrokerLogger => 6,
             Self::DynamicClientMetrics => 7,
             Self::DynamicGroup => 8,
         }
@@ -80,6 +83,21 @@ pub struct ConfigEntry {
 }
 
 impl ConfigEntry {
+    /// The level of a logger.
+    #[must_use]
+    pub fn of_logger(name: &str, level: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: Some(level.to_owned()),
+            source: ConfigSource::DynamicBrokerLogger,
+            is_sensitive: false,
+            is_read_only: false,
+            kind: None,
+            synonyms: Vec::new(),
+            documentation: "",
+        }
+    }
+
     /// The type's code on the wire; 0 for an unknown one.
     #[must_use]
     pub fn type_code(&self) -> i8 {

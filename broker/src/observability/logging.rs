@@ -2,9 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
+
+use super::loggers::Loggers;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,6 +35,7 @@ pub fn init(format: Format, filter: &str) -> Result<(), BadFilter> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|error| BadFilter { filter: filter.to_owned(), reason: error.to_string() })?;
     let terminal = io::stderr().is_terminal();
+    let (parsed, handle) = reload::Layer::new(parsed);
     let registry = tracing_subscriber::registry().with(parsed);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let installed = match format {
@@ -41,7 +44,9 @@ pub fn init(format: Format, filter: &str) -> Result<(), BadFilter> {
         Format::Auto | Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     // An error here means that a logger was installed before: the one that stays, as documented.
-    drop(installed);
+    if installed.is_ok() {
+        Loggers::install(handle, filter);
+    }
     Ok(())
 }
 
