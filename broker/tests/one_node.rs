@@ -21,6 +21,8 @@ use wire::messages as m;
 use wire::record_batch::{BatchBuilder, BatchOptions, NewRecord};
 use wire::{ErrorCode, Records};
 
+/// A busy machine is no judge of speed: what is promised takes a thousandth of this.
+const SOON: Duration = Duration::from_secs(10);
 /// How long what should come soon could wait without being woken.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -108,6 +110,41 @@ fn fetch(client: &mut Client, topic: &str, offset: i64, wait: Duration) -> Vec<u
         .unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_that_waits_is_answered_by_the_append() {
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[]).await;
+    clients(move || {
+        assert_eq!(create(port, "waiting", &[]).0, 0);
+        let (send, appended) = std::sync::mpsc::channel();
+        let (asking, next) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let mut client = connect(port);
+            let mut waits = Vec::new();
+            for offset in 0..20 {
+                asking.send(()).unwrap();
+                assert!(!fetch(&mut client, "waiting", offset, LONG).is_empty(), "nothing came within the wait");
+                let answered = Instant::now();
+                let appended: Instant = appended.recv().unwrap();
+                waits.push(answered.saturating_duration_since(appended));
+            }
+            waits
+        });
+        let mut client = connect(port);
+        while next.recv().is_ok() {
+            // The Fetch is on its way; whether it waits already or comes after the append, it must be answered.
+            assert_eq!(produce(&mut client, "waiting"), 0);
+            send.send(Instant::now()).unwrap();
+        }
+        let mut waits = reader.join().unwrap();
+        waits.sort_unstable();
+        println!("a waiting Fetch after the append's answer: median {:?}, longest {:?}", waits[10], waits[19]);
+        assert!(waits[19] < SOON, "{waits:?}");
+    })
+    .await;
+    broker.shutdown().await;
+}
+
 /// Joins as one of two members, and syncs: the leader gives everybody an empty assignment.
 fn join_and_sync(port: u16, group: &str, member: &str) -> String {
     use m::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -157,6 +194,40 @@ fn find_coordinator(port: u16, group: &str) {
     let request =
         m::find_coordinator_request::FindCoordinatorRequest { key: group.into(), key_type: 0, ..Default::default() };
     assert_eq!(connect(port).read(3, &request, |reply| reply.error_code).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebalance_of_two_members_takes_no_longer_than_they_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = start(folder.path(), &[]).await;
+    clients(move || {
+        find_coordinator(port, "pair");
+        let first = join_and_sync(port, "pair", "");
+        let begun = Instant::now();
+        let newcomer = std::thread::spawn(move || join_and_sync(port, "pair", ""));
+        // The first member is told by its heartbeat, and joins again.
+        let mut client = connect(port);
+        loop {
+            let request = m::heartbeat_request::HeartbeatRequest {
+                group_id: "pair".into(),
+                generation_id: 1,
+                member_id: first.clone().into(),
+                ..Default::default()
+            };
+            let error = client.read(3, &request, |reply| reply.error_code).unwrap();
+            if error == ErrorCode::RebalanceInProgress.code() {
+                break;
+            }
+            assert_eq!(error, 0);
+        }
+        join_and_sync(port, "pair", &first);
+        newcomer.join().unwrap();
+        let took = begun.elapsed();
+        println!("a rebalance of two members took {took:?}");
+        assert!(took < SOON, "{took:?}");
+    })
+    .await;
+    broker.shutdown().await;
 }
 
 fn get(address: std::net::SocketAddr, path: &str) -> String {

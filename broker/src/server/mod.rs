@@ -5,7 +5,9 @@
 //! out), so replies need no reordering and a slow reader holds back only itself.
 
 mod connection;
+mod incoming;
 mod listener;
+mod outgoing;
 mod reply;
 
 pub use connection::Peer;
