@@ -87,9 +87,7 @@ impl Broker {
         let producer_check = Duration::from_millis(u64::try_from(producer_check).unwrap_or(1).max(1));
         maintenance::start(&replicas, &config.storage, producer_check, &tasks, &stop_work);
         tasks.spawn(groups.clone().run(stop_work.clone()));
-        let limit = |value: i32| usize::try_from(value).unwrap_or(0);
-        let counts =
-            ConnectionCounts::new(limit(config.network.max_connections), limit(config.network.max_connections_per_ip));
+        let counts = Arc::new(ConnectionCounts::default());
         let stopping = stop_accepting.clone();
         let node =
             Node::new(Arc::clone(&config), cluster_id, controller, replicas, groups, transactions.clone(), stopping);

@@ -19,7 +19,7 @@ use crate::observability::metrics::RequestMetrics;
 use crate::offsets_log;
 use crate::producer_ids::ProducerIds;
 use crate::replica::ReplicaManager;
-use crate::server::ListenerIdentity;
+use crate::server::{ListenerIdentity, RequestQueue};
 use crate::transaction_log;
 use crate::transactions::TransactionCoordinator;
 
@@ -40,6 +40,8 @@ pub struct Node {
     pub producer_ids: ProducerIds,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
+    /// Room for requests.
+    pub request_queue: RequestQueue,
     /// What is counted of requests.
     pub request_metrics: RequestMetrics,
     /// Cancelled when the broker stops: whatever waits then answers at once.
@@ -71,7 +73,9 @@ impl Node {
         stopping: CancellationToken,
     ) -> Self {
         let slots = usize::try_from(config.requests.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+        let request_queue = RequestQueue::new(&config.network);
         Self {
+            request_queue,
             config: watch::Sender::new(config),
             cluster_id,
             controller,

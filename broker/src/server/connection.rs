@@ -13,6 +13,7 @@ use wire::frame::SIZE_PREFIX;
 use super::ListenerIdentity;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
+use super::request_queue;
 use crate::api::{self, Outcome, Session};
 use crate::node::Node;
 
@@ -64,14 +65,21 @@ async fn loop_requests(
     let limits = node.limits();
     let mut incoming = Incoming::new(limits.max_request_bytes);
     let mut outgoing = Outgoing::default();
+    let mut memory = None;
     loop {
         let mut frame = match incoming.take_frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => {
+                let read = async {
+                    if let (None, Some(size)) = (&memory, incoming.awaited()) {
+                        memory = node.request_queue.room_for(size).await;
+                    }
+                    incoming.read_more(stream, limits.max_idle).await
+                };
                 let read = tokio::select! {
                     biased;
                     () = stop.cancelled() => return CloseReason::Stopping,
-                    read = incoming.read_more(stream, limits.max_idle) => read,
+                    read = read => read,
                 };
                 match read {
                     Ok(()) => continue,
@@ -82,8 +90,14 @@ async fn loop_requests(
         };
         let (started, request_bytes) = (Instant::now(), frame.len() + SIZE_PREFIX);
         let api_key = frame.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
+        if request_queue::waits_for_others(api_key) {
+            memory = None;
+        } else if memory.is_none() {
+            memory = node.request_queue.room_for(frame.len()).await;
+        }
+        let working = node.request_queue.room_to_work(api_key).await;
         let handled = api::handle(node, session, &mut frame).await;
-        drop(frame);
+        drop((working, memory.take(), frame));
         let written = match handled {
             Ok(Outcome::Reply(reply)) => outgoing.send(reply, stream, incoming.next_is_produce()).await,
             Ok(Outcome::Silent) if incoming.next_is_produce() => Ok(0),

@@ -50,6 +50,11 @@ impl Incoming {
             && self.buffer[SIZE_PREFIX..].starts_with(&PRODUCE)
     }
 
+    /// The size of a frame that is here in part.
+    pub(super) fn awaited(&self) -> Option<usize> {
+        self.next_size().ok().flatten()
+    }
+
     /// The claimed size of the frame that begins the buffer, if so much of it is here.
     fn next_size(&self) -> Result<Option<usize>, CloseReason> {
         let Some(prefix) = self.buffer.first_chunk() else { return Ok(None) };

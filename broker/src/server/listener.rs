@@ -1,20 +1,18 @@
 //! A listening socket and its accept loop.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, Peer};
+use super::connection_counts::ConnectionCounts;
 use crate::config::BrokerConfig;
 use crate::node::Node;
 use crate::observability::metrics::ListenerMetrics;
@@ -87,6 +85,7 @@ impl Listener {
         stop: CancellationToken,
     ) {
         let metrics = ListenerMetrics::new(&self.identity.name);
+        let mut obeyed: Option<Arc<BrokerConfig>> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -101,6 +100,19 @@ impl Listener {
                     continue;
                 }
             };
+            let config = node.config();
+            if obeyed.as_ref().is_none_or(|obeyed| !Arc::ptr_eq(obeyed, &config)) {
+                counts.obey(&config.network).await;
+                obeyed = Some(config);
+            }
+            let wait = counts.arrived();
+            if !wait.is_zero() {
+                // The others wait in the socket's queue meanwhile, as with Kafka's acceptor.
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
             let permit = match ConnectionCounts::admit(&counts, address.ip()) {
                 Ok(permit) => permit,
                 Err(limit) => {
@@ -171,57 +183,4 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     TcpListener::from_std(socket.into())
-}
-
-/// How many connections there are, in all and by address, against `max.connections` and `max.connections.per.ip`.
-#[derive(Debug)]
-pub struct ConnectionCounts {
-    max: usize,
-    max_per_ip: usize,
-    open: Mutex<HashMap<IpAddr, usize>>,
-    closed: Notify,
-}
-
-impl ConnectionCounts {
-    /// Counts against these limits.
-    pub fn new(max: usize, max_per_ip: usize) -> Arc<Self> {
-        Arc::new(Self { max, max_per_ip, open: Mutex::default(), closed: Notify::new() })
-    }
-
-    /// Connections open now.
-    pub fn open(&self) -> usize {
-        self.open.lock().values().sum()
-    }
-
-    /// Counts a connection, or names the setting that has no room for it.
-    fn admit(counts: &Arc<Self>, ip: IpAddr) -> Result<ConnectionPermit, &'static str> {
-        let mut open = counts.open.lock();
-        if open.values().sum::<usize>() >= counts.max {
-            return Err("max.connections");
-        }
-        if open.get(&ip).copied().unwrap_or(0) >= counts.max_per_ip {
-            return Err("max.connections.per.ip");
-        }
-        *open.entry(ip).or_default() += 1;
-        Ok(ConnectionPermit { counts: Arc::clone(counts), ip })
-    }
-}
-
-/// One counted connection; given back when dropped.
-struct ConnectionPermit {
-    counts: Arc<ConnectionCounts>,
-    ip: IpAddr,
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        self.counts.closed.notify_one();
-        let mut open = self.counts.open.lock();
-        if let Some(count) = open.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.ip);
-            }
-        }
-    }
 }

@@ -5,11 +5,15 @@
 //! out), so replies need no reordering and a slow reader holds back only itself.
 
 mod connection;
+mod connection_counts;
 mod incoming;
 mod listener;
 mod outgoing;
 mod reply;
+mod request_queue;
 
 pub use connection::Peer;
-pub use listener::{BindError, ConnectionCounts, Listener, ListenerIdentity};
+pub use connection_counts::ConnectionCounts;
+pub use listener::{BindError, Listener, ListenerIdentity};
 pub use reply::{Reply, Splice};
+pub use request_queue::RequestQueue;
