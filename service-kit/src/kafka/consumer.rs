@@ -179,6 +179,8 @@ struct Worker<P> {
     joined: bool,
     /// Next offset to process, where anything was processed.
     positions: BTreeMap<Place, i64>,
+    /// Next offset behind the last record that was taken, done or not.
+    taken: BTreeMap<Place, i64>,
     /// Next offset of the partitions of which something is held.
     held: BTreeMap<Place, i64>,
     check: Check,
@@ -215,6 +217,7 @@ impl<P: Processor> Worker<P> {
             assigned: BTreeSet::new(),
             joined: false,
             positions: BTreeMap::new(),
+            taken: BTreeMap::new(),
             held: BTreeMap::new(),
             check,
             assigned_gauge: handle.gauge(&name("assigned_partitions")),
@@ -276,6 +279,10 @@ impl<P: Processor> Worker<P> {
                 break;
             };
             bytes += record.size();
+            match self.taken.get_mut(&record.place) {
+                Some(taken) => *taken = record.offset + 1,
+                None => drop(self.taken.insert(record.place.clone(), record.offset + 1)),
+            }
             batch.push(record);
         }
         Ok(Batch(batch))
@@ -392,6 +399,7 @@ impl<P: Processor> Worker<P> {
                     for place in &places {
                         self.assigned.remove(place);
                         self.positions.remove(place);
+                        self.taken.remove(place);
                         self.held.remove(place);
                         self.waiting.forget(place);
                         self.lag_metric(place).set(0.0);
@@ -428,7 +436,9 @@ impl<P: Processor> Worker<P> {
             let known = ends.get(place).filter(|ends| ends.high >= 0);
             let lag = known.map(|ends| {
                 let position = self.positions.get(place).copied().unwrap_or(ends.committed.max(ends.low));
-                u64::try_from(ends.high - position).unwrap_or(0)
+                // At the end there may be marks of transactions, which are no records.
+                let through = ends.drained && self.taken.get(place).is_none_or(|taken| position >= *taken);
+                if through { 0 } else { u64::try_from(ends.high - position).unwrap_or(0) }
             });
             if let Some(lag) = lag {
                 #[expect(clippy::cast_precision_loss, reason = "a metric")]

@@ -108,6 +108,8 @@ pub(crate) struct Ends {
     pub(crate) committed: i64,
     pub(crate) low: i64,
     pub(crate) high: i64,
+    /// Whether all below the end was fetched and given out.
+    pub(crate) drained: bool,
 }
 
 /// Callbacks of one client.
@@ -154,7 +156,9 @@ impl Context {
                 // Readers of committed records see nothing past the last stable offset.
                 let high = if of_partition.ls_offset >= 0 { of_partition.ls_offset } else { of_partition.hi_offset };
                 let committed = of_partition.committed_offset;
-                ends.insert(Place::new(topic, partition), Ends { committed, low: of_partition.lo_offset, high });
+                let drained = of_partition.next_offset >= high && of_partition.fetchq_cnt == 0;
+                let low = of_partition.lo_offset;
+                ends.insert(Place::new(topic, partition), Ends { committed, low, high, drained });
             }
         }
         *self.ends_changed.lock() = true;
