@@ -29,14 +29,52 @@ function localTimes(root) {
   }
 }
 
+const query = document.getElementById("q");
+const severity = document.getElementById("severity");
+
+// Entries that do not match stay where they are and are hidden, so that the next search finds them.
+function matches(entry) {
+  const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = entry.textContent.toLowerCase();
+  const wanted = !entry.dataset.severity || !severity.value || entry.dataset.severity === severity.value;
+  return wanted && words.every((word) => text.includes(word));
+}
+
+function filter(entries) {
+  for (const entry of entries) entry.hidden = !matches(entry);
+}
+
+function filterAll() {
+  for (const list of lists) filter(list.children);
+}
+
+query.addEventListener("input", filterAll);
+severity.addEventListener("change", filterAll);
+query.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  filterAll();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    query.focus();
+  } else if (event.key === "Escape" && event.target === query) {
+    query.value = "";
+    filterAll();
+  }
+});
+
 function replace(list, html) {
   const entries = parse(html);
+  filter(entries.children);
   list.replaceChildren(...entries.children);
 }
 
 function prepend(list, html) {
   const entries = [...parse(html).children].filter((entry) => !document.getElementById(entry.id));
   for (const entry of entries) entry.classList.add("fresh");
+  filter(entries);
   // Someone who has scrolled down keeps the place.
   const height = list.scrollHeight;
   list.prepend(...entries);
@@ -64,11 +102,13 @@ events.addEventListener("error", () => say("lost", "connection lost, trying agai
 events.addEventListener("snapshot", (event) => {
   const page = JSON.parse(event.data);
   for (const list of lists) replace(list, page[list.id]);
+  document.getElementById("groups").innerHTML = page.groups;
   numbers(page.stats);
 });
 events.addEventListener("update", (event) => {
   const news = JSON.parse(event.data);
   const [alerts] = lists.map((list) => prepend(list, news[list.id]));
+  document.getElementById("groups").innerHTML = news.groups;
   numbers(news.stats);
   if (alerts > 0) announce.textContent = alerts === 1 ? "1 new alert" : `${alerts} new alerts`;
 });

@@ -4,7 +4,9 @@ use service_kit::http;
 use service_kit::kafka::{Delivery, KafkaSettings};
 use service_kit::settings::Source;
 
+use crate::channels::secret::Secret;
 use crate::engine::OnRuleChange;
+use crate::page::AdminToken;
 use crate::rules::RuleSource;
 
 /// Address of the live page, health and metrics.
@@ -21,6 +23,8 @@ pub struct Settings {
     pub rules: RuleSource,
     /// What a rule with new conditions does about recipes that are known already.
     pub on_rule_change: OnRuleChange,
+    /// What whoever replays dead letters on the live page has to show; without one it is read-only.
+    pub admin_token: Option<AdminToken>,
     /// Whether the log channel prints alerts to stdout.
     pub log_channel: bool,
 }
@@ -34,6 +38,7 @@ impl Settings {
             listen: LISTEN.to_owned(),
             rules: RuleSource { file: None, calories_threshold: 200.0 },
             on_rule_change: OnRuleChange::default(),
+            admin_token: None,
             log_channel: true,
         }
     }
@@ -45,6 +50,13 @@ impl Settings {
             listen: http::listen_setting(from, LISTEN),
             rules: RuleSource::read(from),
             on_rule_change: on_rule_change(from),
+            admin_token: from
+                .get::<String>(
+                    "admin_token",
+                    "Lets whoever knows it replay dead letters on the live page, which is read-only without",
+                )
+                .maybe()
+                .map(|token| AdminToken::new(Secret::from(&*token))),
             log_channel: from.get::<bool>("log_channel", "Whether alerts are printed to stdout, a line each").or(true),
         }
     }

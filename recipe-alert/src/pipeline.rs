@@ -172,6 +172,7 @@ impl Services {
         }
         let mut notifier = vec![("--listen", settings.listen.clone()), ("--threshold", settings.threshold.to_string())];
         notifier.extend(settings.rules.clone().map(|rules| ("--rules", rules)));
+        notifier.extend(settings.admin_token.clone().map(|token| ("--admin-token", token)));
         let producer: ProducerRawRecipes = build(bootstrap, producer)?;
         let parser: Parser = build(bootstrap, vec![("--listen", "127.0.0.1:0".to_owned())])?;
         let notifier: Notifier = build(bootstrap, notifier)?;

@@ -6,7 +6,7 @@ use service_kit::settings::Source;
 const SAMPLE_SOURCES: [(&str, &str); 2] = [("list", "/recipes/"), ("sitemap", "/sitemap.xml")];
 
 /// What to run, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Another Kafka to use instead of the broker in this process.
     pub bootstrap_servers: Option<String>,
@@ -24,6 +24,8 @@ pub struct Settings {
     pub rules: Option<String>,
     /// Calories a serving above which a recipe raises an alert, without rules.
     pub threshold: f64,
+    /// What whoever replays dead letters on the live page has to show; without one it is read-only.
+    pub admin_token: Option<String>,
     /// End when every source is done.
     pub once: bool,
 }
@@ -59,6 +61,9 @@ impl Settings {
                 .unit("kcal a serving")
                 .within(0.0..=recipes::MAX_KCAL)
                 .or(200.0),
+            admin_token: from
+                .get::<String>("admin_token", "Lets whoever knows it replay dead letters on the live page")
+                .maybe(),
             once: from.get("once", "End when every source is done, with a summary").or(false),
         }
     }

@@ -1,23 +1,26 @@
 //! What the page shows: the newest of each list, and counts.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use recipes::{Alert, DeadLetter, ParsedRecipe, topics};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use service_kit::kafka::Record;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::page::histogram::{Bar, Histogram};
 use crate::text;
 
 /// Entries kept of each list.
-pub const KEPT: usize = 200;
+pub const KEPT: usize = 500;
 /// Characters kept of a title or reason.
 const LONGEST_TEXT: usize = 200;
 /// Longest URL that becomes a link.
 const LONGEST_URL: usize = 2000;
+/// Largest record of a recipe that is kept for its page, in bytes.
+const LONGEST_RECIPE: usize = 32 * 1024;
 /// Seconds over which rates are taken.
 const RATE_SECONDS: i64 = 60;
 
@@ -28,6 +31,8 @@ pub struct AlertEntry {
     pub seq: u64,
     /// [`Alert::alert_id`].
     pub alert_id: String,
+    /// What the recipe is known by: its URL, or its title.
+    pub key: String,
     /// Name of the rule.
     pub rule: String,
     /// `info`, `warning` or `critical`.
@@ -44,10 +49,15 @@ pub struct AlertEntry {
     pub calories_text: String,
     /// The line of the log channel.
     pub message: String,
+    /// Whether it was raised in quiet hours.
+    pub quiet: bool,
     /// RFC 3339.
     pub at: String,
     /// `13:30:05`, UTC.
     pub clock: String,
+    /// As feeds write it, RFC 2822.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rfc2822: String,
 }
 
 /// A recipe as it is shown.
@@ -55,6 +65,8 @@ pub struct AlertEntry {
 pub struct RecipeEntry {
     /// Place in the order of arrival; grows.
     pub seq: u64,
+    /// What it is known by: its URL, or its title.
+    pub key: String,
     /// Name of the dish.
     pub title: String,
     /// Link to the page, if a browser may follow it.
@@ -88,6 +100,14 @@ pub struct DeadEntry {
     pub key: String,
     /// `raw_recipes-0 @ 41`.
     pub place: String,
+    /// The dead-letter topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// The letter's offset there.
+    pub offset: i64,
+    /// Whether it was replayed from this page.
+    pub replayed: bool,
     /// RFC 3339.
     pub at: String,
     /// `13:30:05`, UTC.
@@ -109,8 +129,6 @@ pub struct Stats {
     pub recipes_per_minute: u64,
     /// Alerts in the last minute.
     pub alerts_per_minute: u64,
-    /// kcal a serving above which a recipe raises an alert.
-    pub threshold: f64,
     /// Calories of the recipes read.
     pub histogram: Vec<Bar>,
 }
@@ -126,6 +144,8 @@ pub struct Feed {
 struct State {
     seq: u64,
     recipes: VecDeque<RecipeEntry>,
+    /// The recipes behind the entries of [`State::recipes`]; none where one is too large.
+    whole: VecDeque<Option<Arc<ParsedRecipe>>>,
     alerts: VecDeque<AlertEntry>,
     dead: VecDeque<DeadEntry>,
     recipe_count: u64,
@@ -150,6 +170,40 @@ pub struct Snapshot {
     pub stats: Stats,
     /// The newest entry's `seq`.
     pub seq: u64,
+}
+
+/// What is asked for of the lists.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Filter {
+    /// Words that all must be in an entry; upper and lower case are one.
+    #[serde(default)]
+    pub q: String,
+    /// Severity of alerts; any where empty.
+    #[serde(default)]
+    pub severity: String,
+}
+
+impl Filter {
+    fn words(&self) -> Vec<String> {
+        self.q.split_whitespace().map(str::to_lowercase).collect()
+    }
+
+    fn is_severity(&self, severity: &str) -> bool {
+        self.severity.is_empty() || self.severity == severity
+    }
+}
+
+fn has(words: &[String], texts: &[&str]) -> bool {
+    words.iter().all(|word| texts.iter().any(|text| text.to_lowercase().contains(word)))
+}
+
+/// A moment in a recipe's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub what: String,
 }
 
 impl Feed {
@@ -202,6 +256,59 @@ impl Feed {
         }
     }
 
+    /// The newest entries that match, at most `most` of each list, with the numbers of all.
+    #[must_use]
+    pub fn search(&self, filter: &Filter, most: usize) -> Snapshot {
+        let mut found = self.since(0, KEPT);
+        let words = filter.words();
+        found.alerts.retain(|alert| {
+            let texts = [&*alert.title, &alert.site, &alert.rule, &alert.message, &alert.key];
+            filter.is_severity(alert.severity) && has(&words, &texts)
+        });
+        found.recipes.retain(|recipe| has(&words, &[&recipe.title, &recipe.site, &recipe.key, recipe.extractor]));
+        found.dead.retain(|letter| has(&words, &[&letter.reason, &letter.key, &letter.place]));
+        found.alerts.truncate(most);
+        found.recipes.truncate(most);
+        found.dead.truncate(most);
+        found
+    }
+
+    /// The newest record of a recipe that is still remembered, with what happened to it, newest first.
+    #[must_use]
+    pub fn one(&self, key: &str) -> Option<(Arc<ParsedRecipe>, Vec<Moment>)> {
+        let state = self.state.lock();
+        let mine = || state.recipes.iter().zip(&state.whole).filter(|(entry, _)| entry.key == key);
+        let recipe = mine().find_map(|(_, whole)| whole.clone())?;
+        let read = mine().map(|(entry, _)| {
+            let calories = if entry.calories_text.is_empty() { "unknown" } else { &entry.calories_text };
+            (entry.seq, Moment { at: entry.at.clone(), what: format!("read; calories {calories}") })
+        });
+        let alerts = state.alerts.iter().filter(|alert| alert.key == key);
+        let alerts = alerts.map(|alert| {
+            (
+                alert.seq,
+                Moment { at: alert.at.clone(), what: format!("alert of rule {}: {}", alert.rule, alert.message) },
+            )
+        });
+        let mut history: Vec<(u64, Moment)> = read.chain(alerts).collect();
+        history.sort_by(|a, b| (&b.1.at, b.0).cmp(&(&a.1.at, a.0)));
+        Some((recipe, history.into_iter().map(|(_, moment)| moment).collect()))
+    }
+
+    /// Notes that a letter went back.
+    pub fn replayed(&self, topic: &str, partition: i32, offset: i64) {
+        let mut state = self.state.lock();
+        let seq = state.seq + 1;
+        let letter = state
+            .dead
+            .iter_mut()
+            .find(|letter| (&*letter.topic, letter.partition, letter.offset) == (topic, partition, offset));
+        if let Some(letter) = letter {
+            letter.replayed = true;
+            state.seq = seq;
+        }
+    }
+
     fn recipe(&self, recipe: &ParsedRecipe, record: &Record) {
         let url = if recipe.url.is_empty() { record.key_text() } else { recipe.url.as_str().into() };
         let (at, clock) = stamp(record.time());
@@ -212,8 +319,13 @@ impl Feed {
             Some(kcal) => state.histogram.add(kcal),
             None => state.no_calories += 1,
         }
+        let key = if url.is_empty() { recipe.title.clone() } else { url.to_string() };
+        let whole = record.value.as_ref().is_some_and(|value| value.len() <= LONGEST_RECIPE);
+        let whole = whole.then(|| Arc::new(recipe.clone()));
+        push(&mut state.whole, whole);
         let entry = RecipeEntry {
             seq: state.next(),
+            key: text::shortened(&key, LONGEST_URL),
             title: shown(&recipe.title),
             url: link(&url),
             site: shown(&recipe.site),
@@ -236,6 +348,7 @@ impl Feed {
         let entry = AlertEntry {
             seq: state.next(),
             alert_id: alert.alert_id.to_string(),
+            key: text::shortened(if alert.url.is_empty() { &alert.title } else { &alert.url }, LONGEST_URL),
             rule: shown(&alert.rule),
             severity: alert.severity.as_str(),
             title: shown(&alert.title),
@@ -244,6 +357,8 @@ impl Feed {
             calories: alert.calories,
             calories_text: alert.calories.map(text::number).unwrap_or_default(),
             message: shown(&alert.message),
+            quiet: alert.quiet,
+            rfc2822: alert.raised_at.format(&Rfc2822).unwrap_or_default(),
             at,
             clock,
         };
@@ -259,6 +374,10 @@ impl Feed {
             seq: state.next(),
             reason: letter.as_ref().map_or_else(|_| "no reason given".to_owned(), |letter| shown(&letter.reason)),
             key: shown(&record.key_text()),
+            topic: record.place.topic.to_string(),
+            partition: record.place.partition,
+            offset: record.offset,
+            replayed: false,
             place: letter.map_or_else(
                 |_| record.place.to_string(),
                 |letter| format!("{}-{} @ {}", letter.topic, letter.partition, letter.offset),
@@ -284,7 +403,6 @@ impl State {
             dead_letters: self.dead_count,
             recipes_per_minute: self.recipe_rate.last_minute(now),
             alerts_per_minute: self.alert_rate.last_minute(now),
-            threshold,
             histogram: self.histogram.bars(threshold),
         }
     }
@@ -373,10 +491,23 @@ mod tests {
         let snapshot = feed.since(0, usize::MAX);
         assert_eq!(snapshot.recipes.len(), KEPT);
         assert!(
-            snapshot.recipes[0].title.starts_with("249 ") && snapshot.recipes[0].title.chars().count() == LONGEST_TEXT
+            snapshot.recipes[0].title.starts_with("549 ") && snapshot.recipes[0].title.chars().count() == LONGEST_TEXT
         );
-        assert_eq!((snapshot.stats.recipes, snapshot.stats.recipes_per_minute), (250, 250));
+        assert_eq!((snapshot.stats.recipes, snapshot.stats.recipes_per_minute), (550, 550));
         assert_eq!(feed.since(snapshot.seq - 3, usize::MAX).recipes.len(), 3);
+    }
+
+    #[test]
+    fn entries_are_found_by_words_and_a_recipe_by_its_key() {
+        let feed = Feed::new(200.0);
+        feed.take(&recipe("Plum Pie", Some(150.0), "https://a.example/pie"));
+        feed.take(&recipe("Soup", None, "https://b.example/soup"));
+        feed.take(&recipe("Plum Pie", Some(250.0), "https://a.example/pie"));
+        let search = |q: &str| feed.search(&Filter { q: q.to_owned(), ..Filter::default() }, 10).recipes.len();
+        assert_eq!((search("plum PIE"), search("b.example"), search("plum soup"), search("")), (2, 1, 0, 3));
+        let (newest, history) = feed.one("https://a.example/pie").unwrap();
+        assert_eq!((newest.calories, history.len()), (Some(250.0), 2));
+        assert_eq!(feed.one("https://c.example/"), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) async fn publish(page: Arc<Inner>, shutdown: CancellationToken) {
         let news = page.feed.since(seq, MOST);
         seq = news.seq;
         if page.updates.readers.receiver_count() > 0 {
-            let json: Arc<str> = page.views.update(&news).into();
+            let json: Arc<str> = page.views.update(&news, &page.handle.lags()).into();
             // Fails only when the last reader has just left.
             let _ = page.updates.readers.send(json);
         }

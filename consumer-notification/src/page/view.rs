@@ -1,21 +1,27 @@
 //! HTML from templates. What comes from recipes is escaped by the engine: every template ends in `.html`.
 
-use minijinja::Environment;
+use std::collections::BTreeMap;
+
 use minijinja::value::Serde;
+use minijinja::{Environment, context};
 use serde_json::json;
 
-use crate::page::feed::Snapshot;
+use crate::page::feed::{Filter, Snapshot};
 
 /// The compiled templates.
 pub(crate) struct Views {
     templates: Environment<'static>,
 }
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page.html", include_str!("../../templates/page.html")),
     ("alerts.html", include_str!("../../templates/alerts.html")),
     ("recipes.html", include_str!("../../templates/recipes.html")),
     ("dead.html", include_str!("../../templates/dead.html")),
+    ("groups.html", include_str!("../../templates/groups.html")),
+    ("recipe.html", include_str!("../../templates/recipe.html")),
+    ("letter.html", include_str!("../../templates/letter.html")),
+    ("alerts.xml", include_str!("../../templates/alerts.xml")),
 ];
 
 impl Views {
@@ -32,28 +38,47 @@ impl Views {
     }
 
     /// The whole page.
-    pub(crate) fn page(&self, snapshot: &Snapshot) -> String {
-        self.render("page.html", snapshot)
+    pub(crate) fn page(&self, snapshot: &Snapshot, filter: &Filter, lags: &Lags) -> String {
+        let values = context! {
+            q => &filter.q, severity => &filter.severity, groups => groups(lags), ..Serde(snapshot)
+        };
+        self.page_of("page.html", values)
+    }
+
+    /// A page of its own.
+    pub(crate) fn page_of(&self, name: &str, values: minijinja::Value) -> String {
+        self.rendered(name, self.templates.get_template(name).and_then(|template| template.render(values)))
     }
 
     /// An update for the script: new entries as HTML, and the numbers.
-    pub(crate) fn update(&self, news: &Snapshot) -> String {
+    pub(crate) fn update(&self, news: &Snapshot, lags: &Lags) -> String {
         let update = json!({
             "alerts": self.render("alerts.html", news),
             "recipes": self.render("recipes.html", news),
             "dead": self.render("dead.html", news),
+            "groups": self.page_of("groups.html", context! { groups => groups(lags) }),
             "stats": news.stats,
         });
         update.to_string()
     }
 
     fn render(&self, name: &str, snapshot: &Snapshot) -> String {
-        let rendered = self.templates.get_template(name).and_then(|template| template.render(Serde(snapshot)));
+        self.rendered(name, self.templates.get_template(name).and_then(|template| template.render(Serde(snapshot))))
+    }
+
+    fn rendered(&self, name: &str, rendered: Result<String, minijinja::Error>) -> String {
         rendered.unwrap_or_else(|error| {
             tracing::error!(name, %error, "page not rendered");
             String::new()
         })
     }
+}
+
+/// Each group's lag.
+pub(crate) type Lags = BTreeMap<String, Option<u64>>;
+
+fn groups(lags: &Lags) -> Vec<minijinja::Value> {
+    lags.iter().map(|(name, lag)| context! { name, lag }).collect()
 }
 
 #[cfg(test)]
@@ -97,12 +122,54 @@ mod tests {
         feed.since(0, 10)
     }
 
+    fn lags() -> Lags {
+        BTreeMap::from([("consumer-notification".to_owned(), Some(3)), ("alerts-log".to_owned(), None)])
+    }
+
+    fn page(views: &Views, snapshot: &Snapshot) -> String {
+        views.page(snapshot, &Filter { q: HOSTILE.to_owned(), severity: HOSTILE.to_owned() }, &lags())
+    }
+
+    #[test]
+    fn pages_of_their_own_escape_too() {
+        let views = Views::new();
+        let recipe = ParsedRecipe {
+            title: HOSTILE.to_owned(),
+            description: Some(HOSTILE.to_owned()),
+            ingredients: vec![HOSTILE.to_owned()],
+            category: vec![HOSTILE.to_owned()],
+            ..ParsedRecipe::default()
+        };
+        let history = [context! { at => HOSTILE, what => HOSTILE }];
+        let pages = [
+            views.page_of("recipe.html", context! { recipe => Serde(&recipe), history, link => "https://a.example/" }),
+            views.page_of(
+                "letter.html",
+                context! {
+                    letter => context! { topic => HOSTILE, partition => 0, offset => 1 }, reason => HOSTILE, key => HOSTILE,
+                    headers => [(HOSTILE, HOSTILE)], value => HOSTILE, bytes => 1, group => HOSTILE, origin => HOSTILE,
+                    admin => true,
+                },
+            ),
+            views.page_of(
+                "alerts.xml",
+                context! { base => "http://x", alerts => Serde(&feed(HOSTILE, "https://a.example/").alerts) },
+            ),
+        ];
+        for page in pages {
+            assert!(
+                page.contains("&lt;script&gt;") && !page.contains("<script>") && !page.contains("<img src=x"),
+                "{page}"
+            );
+        }
+    }
+
     #[test]
     fn a_hostile_recipe_is_text_and_nothing_else() {
         let (views, snapshot) = (Views::new(), feed(HOSTILE, "https://a.example/\"onmouseover=alert(1)"));
-        let update: serde_json::Value = serde_json::from_str(&views.update(&snapshot)).unwrap();
+        let update: serde_json::Value = serde_json::from_str(&views.update(&snapshot, &lags())).unwrap();
         let parts = ["alerts", "recipes", "dead"].map(|list| update[list].as_str().unwrap().to_owned());
-        for html in parts.iter().chain([&views.page(&snapshot)]) {
+        for html in parts.iter().chain([&page(&views, &snapshot)]) {
             assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"), "{html}");
             assert!(!html.contains("<script>") && !html.contains("<img src=x"), "{html}");
             assert!(!html.contains("\"onmouseover") && html.contains("{{ 7*7 }}"), "{html}");
@@ -111,15 +178,15 @@ mod tests {
 
     #[test]
     fn every_entry_is_on_the_page_without_a_script() {
-        let html = Views::new().page(&feed("Plum pie", "https://a.example/pie"));
+        let html = page(&Views::new(), &feed("Plum pie", "https://a.example/pie"));
         assert!(html.matches("Plum pie").count() >= 3, "{html}");
-        assert!(html.contains("href=\"https:&#x2f;&#x2f;a.example&#x2f;pie\""), "{html}");
+        assert!(html.contains("href=\"/recipe?key=https%3A"), "{html}");
         assert!(!html.contains("style=") && !html.contains(" onclick"), "nothing inline: the policy forbids it");
     }
 
     #[test]
     fn a_page_without_content_is_whole() {
-        let html = Views::new().page(&Feed::new(200.0).since(0, 10));
+        let html = page(&Views::new(), &Feed::new(200.0).since(0, 10));
         assert!(html.contains("</html>") && html.contains("No alerts yet"), "{html}");
     }
 }
