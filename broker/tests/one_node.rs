@@ -443,13 +443,13 @@ async fn levels_of_the_log_change_while_the_broker_runs() {
     clients(move || {
         let level = |name: &str| levels(port).into_iter().find(|(known, _)| known == name).unwrap().1;
         let set = |name: &str, operation, value| alter(port, BROKER_LOGGER, "1", name, operation, value);
-        assert_eq!([level("root"), level("broker::groups")], ["WARN", "WARN"]);
-        assert_eq!(set("broker::groups", SET, Some("DEBUG")).0, 0);
-        assert_eq!([level("root"), level("broker::groups")], ["WARN", "DEBUG"]);
+        assert_eq!([level("root"), level("broker.groups")], ["WARN", "WARN"]);
+        assert_eq!(set("broker.groups", SET, Some("DEBUG")).0, 0);
+        assert_eq!([level("root"), level("broker.groups")], ["WARN", "DEBUG"]);
         assert!(tracing::enabled!(target: "broker::groups::shard", tracing::Level::DEBUG));
         assert!(!tracing::enabled!(target: "broker::api", tracing::Level::DEBUG));
-        assert_eq!(set("broker::groups", DELETE, None).0, 0);
-        assert_eq!(level("broker::groups"), "WARN");
+        assert_eq!(set("broker.groups", DELETE, None).0, 0);
+        assert_eq!(level("broker.groups"), "WARN");
         let supported = "it is not a supported log level. Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN";
         for (name, operation, value, code, message) in [
             (

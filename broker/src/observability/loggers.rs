@@ -1,6 +1,7 @@
 //! Levels of the log that change while the broker runs: the loggers of `kafka-configs --entity-type broker-loggers`.
 //!
-//! A logger is a module of this program and all below it. Levels set here end with the process, as Kafka's do.
+//! A logger is a module of this program and all below it, with dots in its name where Rust has two colons, which Kafka's
+//! tools refuse. Levels set here end with the process, as Kafka's do.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,14 +16,14 @@ pub const LEVELS: [&str; 6] = ["DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN
 /// The loggers that there are besides [`ROOT`].
 const MODULES: [&str; 11] = [
     "broker",
-    "broker::api",
-    "broker::cleaner",
-    "broker::config",
-    "broker::groups",
-    "broker::metadata",
-    "broker::replica",
-    "broker::server",
-    "broker::transactions",
+    "broker.api",
+    "broker.cleaner",
+    "broker.config",
+    "broker.groups",
+    "broker.metadata",
+    "broker.replica",
+    "broker.server",
+    "broker.transactions",
     "commitlog",
     "wire",
 ];
@@ -90,7 +91,7 @@ impl Levels {
         let set = self.set.iter().map(|(name, level)| {
             // There is no level above this one here.
             let level = if level == "FATAL" { "error".to_owned() } else { level.to_lowercase() };
-            if name == ROOT { level } else { format!("{name}={level}") }
+            if name == ROOT { level } else { format!("{}={level}", name.replace('.', "::")) }
         });
         std::iter::once(self.filter.clone()).chain(set).collect::<Vec<_>>().join(",")
     }
@@ -103,7 +104,8 @@ impl Levels {
         let mut found = (0, "ERROR");
         for (target, level) in of_start.chain(set) {
             let Some(level) = shown(level.trim()) else { continue };
-            let below = name.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+            let target = target.replace("::", ".");
+            let below = name.strip_prefix(&*target).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
             let depth = target.len();
             if (target.is_empty() || (name != ROOT && below)) && depth >= found.0 {
                 found = (depth, level);
@@ -125,10 +127,10 @@ mod tests {
     #[test]
     fn the_nearest_module_above_decides_and_what_is_set_later_wins() {
         let mut levels = Levels { filter: "info,broker::groups=warn".to_owned(), set: BTreeMap::new() };
-        assert_eq!([levels.of(ROOT), levels.of("broker"), levels.of("broker::groups")], ["INFO", "INFO", "WARN"]);
+        assert_eq!([levels.of(ROOT), levels.of("broker"), levels.of("broker.groups")], ["INFO", "INFO", "WARN"]);
         levels.set.insert("broker".to_owned(), "DEBUG".to_owned());
-        assert_eq!(levels.of("broker::api"), "DEBUG");
-        assert_eq!([levels.of("broker::groups"), levels.of("commitlog")], ["WARN", "INFO"]);
+        assert_eq!(levels.of("broker.api"), "DEBUG");
+        assert_eq!([levels.of("broker.groups"), levels.of("commitlog")], ["WARN", "INFO"]);
         levels.set.insert(ROOT.to_owned(), "FATAL".to_owned());
         assert_eq!([levels.of(ROOT), levels.of("commitlog"), levels.of("broker")], ["FATAL", "FATAL", "DEBUG"]);
         assert_eq!(levels.directives(), "info,broker::groups=warn,broker=debug,error");
