@@ -27,6 +27,8 @@ mod error;
 mod error_code;
 mod error_info;
 pub mod frame;
+#[cfg(any(test, feature = "json"))]
+pub mod json;
 pub mod messages;
 pub mod metadata;
 mod metadata_record;

@@ -13,9 +13,10 @@ use serde_json::{Value as Json, json};
 use crate::coordinator::{GroupKey, GroupMetadataKey, OffsetCommitKey, OffsetCommitValue};
 use crate::coordinator_record::{decode_value, encode_key, encode_value};
 use crate::frame::{decode_response, encode_request, encode_response};
+use crate::json::from_base64;
 use crate::messages::{ApiVersionsResponse, MetadataRequest, ProduceRequest};
 use crate::metadata::{MetadataRecord, TopicRecord};
-use crate::testing::{Case, Random, cases, from_base64};
+use crate::testing::{Case, Random, cases};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
@@ -150,7 +151,7 @@ fn vectors(file: &[u8]) -> impl Iterator<Item = Vector> {
         Vector {
             name: line["m"].as_str().unwrap().to_owned(),
             version: line["v"].as_i64().unwrap() as i16,
-            bytes: from_base64(line["b"].as_str().unwrap()),
+            bytes: from_base64(line["b"].as_str().unwrap()).unwrap(),
             json: line["j"].take(),
         }
     })

@@ -476,7 +476,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// What tests need to fill a struct with values and to compare it with Kafka's JSON.
+    /// What it takes to go through a struct's fields: tests fill them with values, and compare them with Kafka's JSON.
     fn reflection(&self, out: &mut String) {
         let generics = if self.one.borrows { "<'_>" } else { "" };
         let mut body = String::new();
@@ -497,7 +497,7 @@ impl Emitter<'_> {
         let used = |name: &str, pattern: &str| if uses(&body, pattern) { name.to_owned() } else { format!("_{name}") };
         let _ = writeln!(
             out,
-            "#[cfg(test)]\nimpl Reflect for {}{generics} {{ fn fields(&mut self, {}: i16, {}: &mut dyn Visitor) \
+            "#[cfg(any(test, feature = \"json\"))]\nimpl Reflect for {}{generics} {{ fn fields(&mut self, {}: i16, {}: &mut dyn Visitor) \
              {{\n{body}}} }}\n",
             self.one.name,
             used("v", "v"),

@@ -38,8 +38,21 @@ pub fn messages(messages: &[&Message]) -> String {
     let mut out = String::from(HEADER);
     out.push_str("//! Requests and replies, one module each, in the versions of both releases.\n\n");
     modules(&mut out, messages);
+    exchanges(&mut out, messages);
     test_cases(&mut out, messages);
     out
+}
+
+/// The list of APIs whose messages are read from JSON and shown as JSON.
+fn exchanges(out: &mut String, messages: &[&Message]) {
+    out.push_str(
+        "/// How JSON becomes a request of each API, and a reply JSON.\n#[cfg(any(test, feature = \"json\"))]\n",
+    );
+    out.push_str("pub(crate) const EXCHANGES: &[crate::json::Exchange] = &[\n");
+    for message in messages.iter().filter(|message| message.definition.kind == "request") {
+        let _ = writeln!(out, "crate::json::exchange!({}),", message.definition.name);
+    }
+    out.push_str("];\n\n");
 }
 
 /// `data/mod.rs`.

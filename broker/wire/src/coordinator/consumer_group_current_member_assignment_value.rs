@@ -59,7 +59,7 @@ impl Encode for ConsumerGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupCurrentMemberAssignmentValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberEpoch", v, true, false, false, &mut self.member_epoch);
@@ -132,7 +132,7 @@ impl Encode for TopicPartitions {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartitions {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

@@ -105,7 +105,7 @@ impl Encode for ConsumerGroupMemberMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupMemberMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("instanceId", v, true, true, false, &mut self.instance_id);
@@ -157,7 +157,7 @@ impl Encode for ClassicMemberMetadata<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ClassicMemberMetadata<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("sessionTimeoutMs", v, true, false, false, &mut self.session_timeout_ms);
@@ -195,7 +195,7 @@ impl Encode for ClassicProtocol<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ClassicProtocol<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -55,7 +55,7 @@ impl Encode for ConsumerGroupMetadataValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupMetadataValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, true, false, false, &mut self.epoch);

@@ -40,7 +40,7 @@ impl Encode for ConsumerGroupPartitionMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupPartitionMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, true, false, false, &mut self.topics);
@@ -85,7 +85,7 @@ impl Encode for TopicMetadata<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicMetadata<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -125,7 +125,7 @@ impl Encode for PartitionMetadata<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionMetadata<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partition", v, true, false, false, &mut self.partition);

@@ -51,7 +51,7 @@ impl Encode for ConsumerGroupRegularExpressionValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupRegularExpressionValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, true, false, false, &mut self.topics);

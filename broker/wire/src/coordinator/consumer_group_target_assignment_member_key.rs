@@ -40,7 +40,7 @@ impl Encode for ConsumerGroupTargetAssignmentMemberKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerGroupTargetAssignmentMemberKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);

@@ -37,7 +37,7 @@ impl Encode for GroupMetadataKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for GroupMetadataKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("group", v, true, false, false, &mut self.group);

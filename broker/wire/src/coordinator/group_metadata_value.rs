@@ -81,7 +81,7 @@ impl Encode for GroupMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for GroupMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("protocolType", v, true, false, false, &mut self.protocol_type);
@@ -169,7 +169,7 @@ impl Encode for MemberMetadata<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MemberMetadata<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberId", v, true, false, false, &mut self.member_id);

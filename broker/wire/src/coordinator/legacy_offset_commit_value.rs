@@ -44,7 +44,7 @@ impl Encode for LegacyOffsetCommitValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LegacyOffsetCommitValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("offset", v, true, false, false, &mut self.offset);

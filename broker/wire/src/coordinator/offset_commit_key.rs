@@ -44,7 +44,7 @@ impl Encode for OffsetCommitKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetCommitKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("group", v, true, false, false, &mut self.group);

@@ -104,7 +104,7 @@ impl Encode for OffsetCommitValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetCommitValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("offset", v, true, false, false, &mut self.offset);

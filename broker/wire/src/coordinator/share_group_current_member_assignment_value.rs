@@ -55,7 +55,7 @@ impl Encode for ShareGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupCurrentMemberAssignmentValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberEpoch", v, true, false, false, &mut self.member_epoch);
@@ -98,7 +98,7 @@ impl Encode for TopicPartitions {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartitions {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

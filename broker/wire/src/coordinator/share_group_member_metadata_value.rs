@@ -69,7 +69,7 @@ impl Encode for ShareGroupMemberMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupMemberMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("rackId", v, true, true, false, &mut self.rack_id);

@@ -43,7 +43,7 @@ impl Encode for ShareGroupMetadataValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupMetadataValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, true, false, false, &mut self.epoch);

@@ -51,7 +51,7 @@ impl Encode for ShareGroupStatePartitionMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupStatePartitionMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("initializingTopics", v, true, false, false, &mut self.initializing_topics);
@@ -97,7 +97,7 @@ impl Encode for TopicPartitionsInfo<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartitionsInfo<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -136,7 +136,7 @@ impl Encode for TopicInfo<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicInfo<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

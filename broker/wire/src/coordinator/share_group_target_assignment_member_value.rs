@@ -40,7 +40,7 @@ impl Encode for ShareGroupTargetAssignmentMemberValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupTargetAssignmentMemberValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicPartitions", v, true, false, false, &mut self.topic_partitions);
@@ -80,7 +80,7 @@ impl Encode for TopicPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

@@ -99,7 +99,7 @@ impl Encode for ShareSnapshotValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareSnapshotValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("snapshotEpoch", v, true, false, false, &mut self.snapshot_epoch);
@@ -158,7 +158,7 @@ impl Encode for StateBatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StateBatch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("firstOffset", v, true, false, false, &mut self.first_offset);

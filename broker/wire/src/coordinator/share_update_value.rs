@@ -84,7 +84,7 @@ impl Encode for ShareUpdateValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareUpdateValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("snapshotEpoch", v, true, false, false, &mut self.snapshot_epoch);
@@ -140,7 +140,7 @@ impl Encode for StateBatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StateBatch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("firstOffset", v, true, false, false, &mut self.first_offset);

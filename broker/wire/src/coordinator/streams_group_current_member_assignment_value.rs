@@ -75,7 +75,7 @@ impl Encode for StreamsGroupCurrentMemberAssignmentValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupCurrentMemberAssignmentValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberEpoch", v, true, false, false, &mut self.member_epoch);
@@ -152,7 +152,7 @@ impl Encode for TaskIds<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TaskIds<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);

@@ -92,7 +92,7 @@ impl Encode for StreamsGroupMemberMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupMemberMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("instanceId", v, true, true, false, &mut self.instance_id);
@@ -133,7 +133,7 @@ impl Encode for Endpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Endpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("host", v, true, false, false, &mut self.host);
@@ -167,7 +167,7 @@ impl Encode for KeyValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for KeyValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);

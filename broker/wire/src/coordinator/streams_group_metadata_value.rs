@@ -82,7 +82,7 @@ impl Encode for StreamsGroupMetadataValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupMetadataValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, true, false, false, &mut self.epoch);
@@ -132,7 +132,7 @@ impl Encode for LastAssignmentConfig<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LastAssignmentConfig<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);

@@ -40,7 +40,7 @@ impl Encode for StreamsGroupTargetAssignmentMemberKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupTargetAssignmentMemberKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);

@@ -51,7 +51,7 @@ impl Encode for StreamsGroupTargetAssignmentMemberValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupTargetAssignmentMemberValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("activeTasks", v, true, false, false, &mut self.active_tasks);
@@ -93,7 +93,7 @@ impl Encode for TaskIds<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TaskIds<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);

@@ -55,7 +55,7 @@ impl Encode for StreamsGroupTargetAssignmentMetadataValue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupTargetAssignmentMetadataValue {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("assignmentEpoch", v, true, false, false, &mut self.assignment_epoch);

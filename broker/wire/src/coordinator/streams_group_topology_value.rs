@@ -47,7 +47,7 @@ impl Encode for StreamsGroupTopologyValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupTopologyValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, true, false, false, &mut self.epoch);
@@ -107,7 +107,7 @@ impl Encode for Subtopology<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Subtopology<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);
@@ -163,7 +163,7 @@ impl Encode for CopartitionGroup {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CopartitionGroup {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("sourceTopics", v, true, false, false, &mut self.source_topics);
@@ -198,7 +198,7 @@ impl Encode for TopicConfig<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicConfig<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);
@@ -244,7 +244,7 @@ impl Encode for TopicInfo<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicInfo<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

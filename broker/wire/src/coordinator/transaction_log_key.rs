@@ -37,7 +37,7 @@ impl Encode for TransactionLogKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TransactionLogKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, true, false, false, &mut self.transactional_id);

@@ -155,7 +155,7 @@ impl Encode for TransactionLogValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TransactionLogValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("producerId", v, true, false, false, &mut self.producer_id);
@@ -228,7 +228,7 @@ impl Encode for PartitionsSchema<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionsSchema<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);

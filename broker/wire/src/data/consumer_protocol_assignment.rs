@@ -36,7 +36,7 @@ impl Encode for ConsumerProtocolAssignment<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerProtocolAssignment<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("assignedPartitions", v, true, false, false, &mut self.assigned_partitions);
@@ -69,7 +69,7 @@ impl Encode for TopicPartition<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartition<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);

@@ -64,7 +64,7 @@ impl Encode for ConsumerProtocolSubscription<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConsumerProtocolSubscription<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, true, false, false, &mut self.topics);
@@ -112,7 +112,7 @@ impl Encode for TopicPartition<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartition<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, v >= 1, false, false, &mut self.topic);

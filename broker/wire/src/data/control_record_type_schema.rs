@@ -34,7 +34,7 @@ impl Encode for ControlRecordTypeSchema {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ControlRecordTypeSchema {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("type", v, true, false, false, &mut self.r#type);

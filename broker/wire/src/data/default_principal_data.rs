@@ -47,7 +47,7 @@ impl Encode for DefaultPrincipalData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DefaultPrincipalData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("type", v, true, false, false, &mut self.r#type);

@@ -34,7 +34,7 @@ impl Encode for EndTxnMarker {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EndTxnMarker {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("coordinatorEpoch", v, true, false, false, &mut self.coordinator_epoch);

@@ -39,7 +39,7 @@ impl Encode for KRaftVersionRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for KRaftVersionRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("version", v, true, false, false, &mut self.version);

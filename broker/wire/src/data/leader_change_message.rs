@@ -51,7 +51,7 @@ impl Encode for LeaderChangeMessage {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaderChangeMessage {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("version", v, true, false, false, &mut self.version);
@@ -95,7 +95,7 @@ impl Encode for Voter {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Voter {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("voterId", v, true, false, false, &mut self.voter_id);

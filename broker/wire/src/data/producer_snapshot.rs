@@ -36,7 +36,7 @@ impl Encode for ProducerSnapshot {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ProducerSnapshot {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("crc", v, true, false, false, &mut self.crc);
@@ -94,7 +94,7 @@ impl Encode for ProducerEntry {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ProducerEntry {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("producerId", v, true, false, false, &mut self.producer_id);

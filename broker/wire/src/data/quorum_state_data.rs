@@ -94,7 +94,7 @@ impl Encode for QuorumStateData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for QuorumStateData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clusterId", v, v == 0, false, false, &mut self.cluster_id);
@@ -134,7 +134,7 @@ impl Encode for Voter {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Voter {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("voterId", v, v == 0, false, false, &mut self.voter_id);

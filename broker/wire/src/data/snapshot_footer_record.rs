@@ -36,7 +36,7 @@ impl Encode for SnapshotFooterRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SnapshotFooterRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("version", v, true, false, false, &mut self.version);

@@ -43,7 +43,7 @@ impl Encode for SnapshotHeaderRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SnapshotHeaderRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("version", v, true, false, false, &mut self.version);

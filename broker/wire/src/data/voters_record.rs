@@ -43,7 +43,7 @@ impl Encode for VotersRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for VotersRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("version", v, true, false, false, &mut self.version);
@@ -89,7 +89,7 @@ impl Encode for Voter<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Voter<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("voterId", v, true, false, false, &mut self.voter_id);
@@ -133,7 +133,7 @@ impl Encode for Endpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Endpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -172,7 +172,7 @@ impl Encode for KRaftVersionFeature {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for KRaftVersionFeature {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("minSupportedVersion", v, true, false, false, &mut self.min_supported_version);

@@ -82,7 +82,7 @@ impl Encode for AddPartitionsToTxnRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AddPartitionsToTxnRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactions", v, v >= 4, false, false, &mut self.transactions);
@@ -157,7 +157,7 @@ impl Encode for AddPartitionsToTxnTransaction<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AddPartitionsToTxnTransaction<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, v >= 4, false, false, &mut self.transactional_id);
@@ -203,7 +203,7 @@ impl Encode for AddPartitionsToTxnTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AddPartitionsToTxnTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -50,7 +50,7 @@ impl Encode for AlterClientQuotasRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterClientQuotasRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entries", v, true, false, false, &mut self.entries);
@@ -90,7 +90,7 @@ impl Encode for EntryData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntryData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entity", v, true, false, false, &mut self.entity);
@@ -136,7 +136,7 @@ impl Encode for EntityData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntityData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entityType", v, true, false, false, &mut self.entity_type);
@@ -180,7 +180,7 @@ impl Encode for OpData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OpData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);

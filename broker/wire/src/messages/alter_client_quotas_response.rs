@@ -52,7 +52,7 @@ impl Encode for AlterClientQuotasResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterClientQuotasResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -113,7 +113,7 @@ impl Encode for EntryData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntryData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -160,7 +160,7 @@ impl Encode for EntityData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntityData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entityType", v, true, false, false, &mut self.entity_type);

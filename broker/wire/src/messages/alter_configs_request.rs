@@ -50,7 +50,7 @@ impl Encode for AlterConfigsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterConfigsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resources", v, true, false, false, &mut self.resources);
@@ -94,7 +94,7 @@ impl Encode for AlterConfigsResource<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterConfigsResource<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceType", v, true, false, false, &mut self.resource_type);
@@ -141,7 +141,7 @@ impl Encode for AlterableConfig<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterableConfig<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -43,7 +43,7 @@ impl Encode for AlterReplicaLogDirsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterReplicaLogDirsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("dirs", v, true, false, false, &mut self.dirs);
@@ -82,7 +82,7 @@ impl Encode for AlterReplicaLogDir<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterReplicaLogDir<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("path", v, true, false, false, &mut self.path);
@@ -125,7 +125,7 @@ impl Encode for AlterReplicaLogDirTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterReplicaLogDirTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

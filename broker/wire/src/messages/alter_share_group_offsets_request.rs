@@ -48,7 +48,7 @@ impl Encode for AlterShareGroupOffsetsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterShareGroupOffsetsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -86,7 +86,7 @@ impl Encode for AlterShareGroupOffsetsRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterShareGroupOffsetsRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicName", v, true, false, false, &mut self.topic_name);
@@ -124,7 +124,7 @@ impl Encode for AlterShareGroupOffsetsRequestPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterShareGroupOffsetsRequestPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);

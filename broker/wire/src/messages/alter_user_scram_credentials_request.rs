@@ -48,7 +48,7 @@ impl Encode for AlterUserScramCredentialsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterUserScramCredentialsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("deletions", v, true, false, false, &mut self.deletions);
@@ -82,7 +82,7 @@ impl Encode for ScramCredentialDeletion<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ScramCredentialDeletion<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -132,7 +132,7 @@ impl Encode for ScramCredentialUpsertion<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ScramCredentialUpsertion<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -50,7 +50,7 @@ impl Encode for AlterUserScramCredentialsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterUserScramCredentialsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -109,7 +109,7 @@ impl Encode for AlterUserScramCredentialsResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AlterUserScramCredentialsResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("user", v, true, false, false, &mut self.user);

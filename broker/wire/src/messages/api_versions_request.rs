@@ -54,7 +54,7 @@ impl Encode for ApiVersionsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ApiVersionsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clientSoftwareName", v, v >= 3, false, false, &mut self.client_software_name);

@@ -118,7 +118,7 @@ impl Encode for ApiVersionsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ApiVersionsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -188,7 +188,7 @@ impl Encode for ApiVersion {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ApiVersion {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("apiKey", v, true, false, false, &mut self.api_key);
@@ -245,7 +245,7 @@ impl Encode for SupportedFeatureKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SupportedFeatureKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v >= 3, false, false, &mut self.name);
@@ -302,7 +302,7 @@ impl Encode for FinalizedFeatureKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FinalizedFeatureKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v >= 3, false, false, &mut self.name);

@@ -43,7 +43,7 @@ impl Encode for CreateAclsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreateAclsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("creations", v, true, false, false, &mut self.creations);
@@ -121,7 +121,7 @@ impl Encode for AclCreation<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AclCreation<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceType", v, true, false, false, &mut self.resource_type);

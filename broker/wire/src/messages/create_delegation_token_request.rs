@@ -78,7 +78,7 @@ impl Encode for CreateDelegationTokenRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreateDelegationTokenRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("ownerPrincipalType", v, v == 3, true, false, &mut self.owner_principal_type);
@@ -120,7 +120,7 @@ impl Encode for CreatableRenewers<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatableRenewers<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("principalType", v, true, false, false, &mut self.principal_type);

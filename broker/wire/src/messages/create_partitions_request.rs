@@ -54,7 +54,7 @@ impl Encode for CreatePartitionsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatePartitionsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, true, false, false, &mut self.topics);
@@ -105,7 +105,7 @@ impl Encode for CreatePartitionsTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatePartitionsTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -142,7 +142,7 @@ impl Encode for CreatePartitionsAssignment {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatePartitionsAssignment {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerIds", v, true, false, false, &mut self.broker_ids);

@@ -54,7 +54,7 @@ impl Encode for CreateTopicsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreateTopicsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 2, false, false, &mut self.throttle_time_ms);
@@ -170,7 +170,7 @@ impl Encode for CreatableTopicResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatableTopicResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -266,7 +266,7 @@ impl Encode for CreatableTopicConfigs<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CreatableTopicConfigs<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v >= 5, false, false, &mut self.name);

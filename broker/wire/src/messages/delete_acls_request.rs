@@ -43,7 +43,7 @@ impl Encode for DeleteAclsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteAclsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("filters", v, true, false, false, &mut self.filters);
@@ -121,7 +121,7 @@ impl Encode for DeleteAclsFilter<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteAclsFilter<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceTypeFilter", v, true, false, false, &mut self.resource_type_filter);

@@ -46,7 +46,7 @@ impl Encode for DeleteGroupsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteGroupsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupsNames", v, true, false, false, &mut self.groups_names);

@@ -48,7 +48,7 @@ impl Encode for DeleteShareGroupOffsetsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteShareGroupOffsetsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -79,7 +79,7 @@ impl Encode for DeleteShareGroupOffsetsRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteShareGroupOffsetsRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicName", v, true, false, false, &mut self.topic_name);

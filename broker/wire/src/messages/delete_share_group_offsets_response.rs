@@ -59,7 +59,7 @@ impl Encode for DeleteShareGroupOffsetsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteShareGroupOffsetsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -113,7 +113,7 @@ impl Encode for DeleteShareGroupOffsetsResponseTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteShareGroupOffsetsResponseTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicName", v, true, false, false, &mut self.topic_name);

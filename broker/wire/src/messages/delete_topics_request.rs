@@ -60,7 +60,7 @@ impl Encode for DeleteTopicsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteTopicsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, v == 6, false, false, &mut self.topics);
@@ -109,7 +109,7 @@ impl Encode for DeleteTopicState<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteTopicState<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v == 6, true, false, &mut self.name);

@@ -54,7 +54,7 @@ impl Encode for DeleteTopicsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeleteTopicsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 1, false, false, &mut self.throttle_time_ms);
@@ -124,7 +124,7 @@ impl Encode for DeletableTopicResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DeletableTopicResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, v == 6, false, &mut self.name);

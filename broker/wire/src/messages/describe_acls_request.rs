@@ -89,7 +89,7 @@ impl Encode for DescribeAclsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeAclsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceTypeFilter", v, true, false, false, &mut self.resource_type_filter);

@@ -72,7 +72,7 @@ impl Encode for DescribeAclsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeAclsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -138,7 +138,7 @@ impl Encode for DescribeAclsResource<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeAclsResource<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceType", v, true, false, false, &mut self.resource_type);
@@ -188,7 +188,7 @@ impl Encode for AclDescription<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AclDescription<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("principal", v, true, false, false, &mut self.principal);

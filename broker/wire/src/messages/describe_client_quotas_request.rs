@@ -50,7 +50,7 @@ impl Encode for DescribeClientQuotasRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeClientQuotasRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("components", v, true, false, false, &mut self.components);
@@ -105,7 +105,7 @@ impl Encode for ComponentData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ComponentData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entityType", v, true, false, false, &mut self.entity_type);

@@ -72,7 +72,7 @@ impl Encode for DescribeClientQuotasResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeClientQuotasResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -114,7 +114,7 @@ impl Encode for EntryData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntryData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entity", v, true, false, false, &mut self.entity);
@@ -160,7 +160,7 @@ impl Encode for EntityData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntityData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entityType", v, true, false, false, &mut self.entity_type);
@@ -196,7 +196,7 @@ impl Encode for ValueData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ValueData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);

@@ -71,7 +71,7 @@ impl Encode for DescribeClusterRequest {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeClusterRequest {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field(

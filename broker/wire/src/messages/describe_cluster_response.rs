@@ -94,7 +94,7 @@ impl Encode for DescribeClusterResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeClusterResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -154,7 +154,7 @@ impl Encode for DescribeClusterBroker<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeClusterBroker<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerId", v, true, false, false, &mut self.broker_id);

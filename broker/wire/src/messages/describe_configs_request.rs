@@ -62,7 +62,7 @@ impl Encode for DescribeConfigsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeConfigsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resources", v, true, false, false, &mut self.resources);
@@ -120,7 +120,7 @@ impl Encode for DescribeConfigsResource<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeConfigsResource<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceType", v, true, false, false, &mut self.resource_type);

@@ -52,7 +52,7 @@ impl Encode for DescribeDelegationTokenRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeDelegationTokenRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("owners", v, true, true, false, &mut self.owners);
@@ -91,7 +91,7 @@ impl Encode for DescribeDelegationTokenOwner<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeDelegationTokenOwner<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("principalType", v, true, false, false, &mut self.principal_type);

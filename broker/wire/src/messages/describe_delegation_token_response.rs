@@ -56,7 +56,7 @@ impl Encode for DescribeDelegationTokenResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeDelegationTokenResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -137,7 +137,7 @@ impl Encode for DescribedDelegationToken<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribedDelegationToken<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("principalType", v, true, false, false, &mut self.principal_type);
@@ -185,7 +185,7 @@ impl Encode for DescribedDelegationTokenRenewer<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribedDelegationTokenRenewer<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("principalType", v, true, false, false, &mut self.principal_type);

@@ -54,7 +54,7 @@ impl Encode for DescribeGroupsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeGroupsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groups", v, true, false, false, &mut self.groups);

@@ -41,7 +41,7 @@ impl Encode for DescribeShareGroupOffsetsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeShareGroupOffsetsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groups", v, true, false, false, &mut self.groups);
@@ -84,7 +84,7 @@ impl Encode for DescribeShareGroupOffsetsRequestGroup<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeShareGroupOffsetsRequestGroup<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -125,7 +125,7 @@ impl Encode for DescribeShareGroupOffsetsRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeShareGroupOffsetsRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicName", v, true, false, false, &mut self.topic_name);

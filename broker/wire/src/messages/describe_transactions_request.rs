@@ -44,7 +44,7 @@ impl Encode for DescribeTransactionsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeTransactionsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalIds", v, true, false, false, &mut self.transactional_ids);

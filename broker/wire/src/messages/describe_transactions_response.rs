@@ -50,7 +50,7 @@ impl Encode for DescribeTransactionsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeTransactionsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -118,7 +118,7 @@ impl Encode for TransactionState<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TransactionState<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -165,7 +165,7 @@ impl Encode for TopicData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);

@@ -71,7 +71,7 @@ impl Encode for DescribeUserScramCredentialsResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeUserScramCredentialsResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -137,7 +137,7 @@ impl Encode for DescribeUserScramCredentialsResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribeUserScramCredentialsResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("user", v, true, false, false, &mut self.user);
@@ -173,7 +173,7 @@ impl Encode for CredentialInfo {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for CredentialInfo {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("mechanism", v, true, false, false, &mut self.mechanism);

@@ -69,7 +69,7 @@ impl Encode for ElectLeadersRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ElectLeadersRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("electionType", v, v >= 1, false, false, &mut self.election_type);
@@ -113,7 +113,7 @@ impl Encode for TopicPartitions<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartitions<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);

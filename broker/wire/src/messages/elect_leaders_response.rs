@@ -61,7 +61,7 @@ impl Encode for ElectLeadersResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ElectLeadersResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -108,7 +108,7 @@ impl Encode for ReplicaElectionResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ReplicaElectionResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);
@@ -169,7 +169,7 @@ impl Encode for PartitionResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionId", v, true, false, false, &mut self.partition_id);

@@ -58,7 +58,7 @@ impl Encode for EndTxnRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EndTxnRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, true, false, false, &mut self.transactional_id);

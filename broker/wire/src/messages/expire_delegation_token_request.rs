@@ -50,7 +50,7 @@ impl Encode for ExpireDelegationTokenRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ExpireDelegationTokenRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("hmac", v, true, false, false, &mut self.hmac);

@@ -152,7 +152,7 @@ impl Encode for FetchRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clusterId", v, v >= 12, true, self.cluster_id.is_none(), &mut self.cluster_id);
@@ -223,7 +223,7 @@ impl Encode for ReplicaState {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ReplicaState {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("replicaId", v, v >= 15, false, false, &mut self.replica_id);
@@ -271,7 +271,7 @@ impl Encode for FetchTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, v <= 12, false, false, &mut self.topic);
@@ -387,7 +387,7 @@ impl Encode for FetchPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partition", v, true, false, false, &mut self.partition);
@@ -462,7 +462,7 @@ impl Encode for ForgottenTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ForgottenTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, (7..=12).contains(&v), false, false, &mut self.topic);

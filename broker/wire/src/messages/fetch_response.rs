@@ -96,7 +96,7 @@ impl Encode for FetchResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 1, false, false, &mut self.throttle_time_ms);
@@ -153,7 +153,7 @@ impl Encode for FetchableTopicResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchableTopicResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, v <= 12, false, false, &mut self.topic);
@@ -286,7 +286,7 @@ impl Encode for PartitionData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);
@@ -363,7 +363,7 @@ impl Encode for EpochEndOffset {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EpochEndOffset {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, v >= 12, false, false, &mut self.epoch);
@@ -417,7 +417,7 @@ impl Encode for LeaderIdAndEpoch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaderIdAndEpoch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("leaderId", v, v >= 12, false, false, &mut self.leader_id);
@@ -459,7 +459,7 @@ impl Encode for SnapshotId {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SnapshotId {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("endOffset", v, true, false, false, &mut self.end_offset);
@@ -507,7 +507,7 @@ impl Encode for AbortedTransaction {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AbortedTransaction {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("producerId", v, v >= 4, false, false, &mut self.producer_id);
@@ -571,7 +571,7 @@ impl Encode for NodeEndpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for NodeEndpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("nodeId", v, v >= 16, false, false, &mut self.node_id);

@@ -66,7 +66,7 @@ impl Encode for FindCoordinatorRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FindCoordinatorRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, v <= 3, false, false, &mut self.key);

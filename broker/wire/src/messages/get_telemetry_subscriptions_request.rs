@@ -41,7 +41,7 @@ impl Encode for GetTelemetrySubscriptionsRequest {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for GetTelemetrySubscriptionsRequest {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clientInstanceId", v, true, false, false, &mut self.client_instance_id);

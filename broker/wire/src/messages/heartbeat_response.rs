@@ -54,7 +54,7 @@ impl Encode for HeartbeatResponse {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for HeartbeatResponse {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 1, false, false, &mut self.throttle_time_ms);

@@ -96,7 +96,7 @@ impl Encode for InitProducerIdRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for InitProducerIdRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, true, true, false, &mut self.transactional_id);

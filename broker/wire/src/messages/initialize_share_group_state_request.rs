@@ -48,7 +48,7 @@ impl Encode for InitializeShareGroupStateRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for InitializeShareGroupStateRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -86,7 +86,7 @@ impl Encode for InitializeStateData {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for InitializeStateData {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -128,7 +128,7 @@ impl Encode for PartitionData {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionData {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partition", v, true, false, false, &mut self.partition);

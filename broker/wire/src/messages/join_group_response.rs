@@ -105,7 +105,7 @@ impl Encode for JoinGroupResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for JoinGroupResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 2, false, false, &mut self.throttle_time_ms);
@@ -158,7 +158,7 @@ impl Encode for JoinGroupResponseMember<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for JoinGroupResponseMember<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberId", v, true, false, false, &mut self.member_id);

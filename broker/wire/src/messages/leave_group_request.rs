@@ -62,7 +62,7 @@ impl Encode for LeaveGroupRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaveGroupRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -117,7 +117,7 @@ impl Encode for MemberIdentity<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MemberIdentity<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberId", v, v >= 3, false, false, &mut self.member_id);

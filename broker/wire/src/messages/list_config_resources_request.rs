@@ -51,7 +51,7 @@ impl Encode for ListConfigResourcesRequest {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListConfigResourcesRequest {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceTypes", v, v == 1, false, false, &mut self.resource_types);

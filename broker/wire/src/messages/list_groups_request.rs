@@ -58,7 +58,7 @@ impl Encode for ListGroupsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListGroupsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("statesFilter", v, v >= 4, false, false, &mut self.states_filter);

@@ -64,7 +64,7 @@ impl Encode for ListOffsetsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListOffsetsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("replicaId", v, true, false, false, &mut self.replica_id);
@@ -106,7 +106,7 @@ impl Encode for ListOffsetsTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListOffsetsTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -172,7 +172,7 @@ impl Encode for ListOffsetsPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListOffsetsPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);

@@ -54,7 +54,7 @@ impl Encode for ListPartitionReassignmentsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListPartitionReassignmentsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("timeoutMs", v, true, false, false, &mut self.timeout_ms);
@@ -95,7 +95,7 @@ impl Encode for ListPartitionReassignmentsTopics<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListPartitionReassignmentsTopics<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -79,7 +79,7 @@ impl Encode for ListTransactionsRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ListTransactionsRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("stateFilters", v, true, false, false, &mut self.state_filters);

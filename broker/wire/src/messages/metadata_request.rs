@@ -82,7 +82,7 @@ impl Encode for MetadataRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topics", v, true, v >= 1, false, &mut self.topics);
@@ -146,7 +146,7 @@ impl Encode for MetadataRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, v >= 10, false, false, &mut self.topic_id);

@@ -100,7 +100,7 @@ impl Encode for MetadataResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 3, false, false, &mut self.throttle_time_ms);
@@ -162,7 +162,7 @@ impl Encode for MetadataResponseBroker<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataResponseBroker<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("nodeId", v, true, false, false, &mut self.node_id);
@@ -249,7 +249,7 @@ impl Encode for MetadataResponseTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataResponseTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -347,7 +347,7 @@ impl Encode for MetadataResponsePartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for MetadataResponsePartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);

@@ -54,7 +54,7 @@ impl Encode for OffsetCommitResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetCommitResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 3, false, false, &mut self.throttle_time_ms);
@@ -108,7 +108,7 @@ impl Encode for OffsetCommitResponseTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetCommitResponseTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v <= 9, false, false, &mut self.name);
@@ -155,7 +155,7 @@ impl Encode for OffsetCommitResponsePartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetCommitResponsePartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);

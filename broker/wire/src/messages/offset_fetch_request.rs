@@ -86,7 +86,7 @@ impl Encode for OffsetFetchRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, v <= 7, false, false, &mut self.group_id);
@@ -139,7 +139,7 @@ impl Encode for OffsetFetchRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v <= 7, false, false, &mut self.name);
@@ -211,7 +211,7 @@ impl Encode for OffsetFetchRequestGroup<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchRequestGroup<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, v >= 8, false, false, &mut self.group_id);
@@ -268,7 +268,7 @@ impl Encode for OffsetFetchRequestTopics<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchRequestTopics<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, (8..=9).contains(&v), false, false, &mut self.name);

@@ -74,7 +74,7 @@ impl Encode for OffsetFetchResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 3, false, false, &mut self.throttle_time_ms);
@@ -130,7 +130,7 @@ impl Encode for OffsetFetchResponseTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponseTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v <= 7, false, false, &mut self.name);
@@ -219,7 +219,7 @@ impl Encode for OffsetFetchResponsePartition<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponsePartition<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, v <= 7, false, false, &mut self.partition_index);
@@ -285,7 +285,7 @@ impl Encode for OffsetFetchResponseGroup<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponseGroup<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, v >= 8, false, false, &mut self.group_id);
@@ -344,7 +344,7 @@ impl Encode for OffsetFetchResponseTopics<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponseTopics<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, (8..=9).contains(&v), false, false, &mut self.name);
@@ -434,7 +434,7 @@ impl Encode for OffsetFetchResponsePartitions<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetFetchResponsePartitions<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, v >= 8, false, false, &mut self.partition_index);

@@ -58,7 +58,7 @@ impl Encode for OffsetForLeaderEpochRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetForLeaderEpochRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("replicaId", v, v >= 3, false, false, &mut self.replica_id);
@@ -98,7 +98,7 @@ impl Encode for OffsetForLeaderTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetForLeaderTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);
@@ -150,7 +150,7 @@ impl Encode for OffsetForLeaderPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetForLeaderPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partition", v, true, false, false, &mut self.partition);

@@ -54,7 +54,7 @@ impl Encode for OffsetForLeaderEpochResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetForLeaderEpochResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 2, false, false, &mut self.throttle_time_ms);
@@ -100,7 +100,7 @@ impl Encode for OffsetForLeaderTopicResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for OffsetForLeaderTopicResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);
@@ -162,7 +162,7 @@ impl Encode for EpochEndOffset {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EpochEndOffset {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);

@@ -62,7 +62,7 @@ impl Encode for ProduceRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ProduceRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, v >= 3, true, false, &mut self.transactional_id);
@@ -112,7 +112,7 @@ impl Encode for TopicProduceData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicProduceData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v <= 12, false, false, &mut self.name);
@@ -153,7 +153,7 @@ impl Encode for PartitionProduceData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionProduceData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("index", v, true, false, false, &mut self.index);

@@ -81,7 +81,7 @@ impl Encode for ProduceResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ProduceResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("responses", v, true, false, false, &mut self.responses);
@@ -136,7 +136,7 @@ impl Encode for TopicProduceResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicProduceResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, v <= 12, false, false, &mut self.name);
@@ -254,7 +254,7 @@ impl Encode for PartitionProduceResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionProduceResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("index", v, true, false, false, &mut self.index);
@@ -315,7 +315,7 @@ impl Encode for BatchIndexAndErrorMessage<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for BatchIndexAndErrorMessage<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("batchIndex", v, v >= 8, false, false, &mut self.batch_index);
@@ -369,7 +369,7 @@ impl Encode for LeaderIdAndEpoch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaderIdAndEpoch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("leaderId", v, v >= 10, false, false, &mut self.leader_id);
@@ -433,7 +433,7 @@ impl Encode for NodeEndpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for NodeEndpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("nodeId", v, v >= 10, false, false, &mut self.node_id);

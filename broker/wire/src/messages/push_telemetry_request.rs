@@ -60,7 +60,7 @@ impl Encode for PushTelemetryRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PushTelemetryRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clientInstanceId", v, true, false, false, &mut self.client_instance_id);

@@ -48,7 +48,7 @@ impl Encode for ReadShareGroupStateRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ReadShareGroupStateRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);
@@ -86,7 +86,7 @@ impl Encode for ReadStateData {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ReadStateData {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -120,7 +120,7 @@ impl Encode for PartitionData {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionData {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partition", v, true, false, false, &mut self.partition);

@@ -63,7 +63,7 @@ impl Encode for RemoveRaftVoterRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for RemoveRaftVoterRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("clusterId", v, true, true, false, &mut self.cluster_id);

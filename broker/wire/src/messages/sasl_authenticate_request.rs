@@ -43,7 +43,7 @@ impl Encode for SaslAuthenticateRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SaslAuthenticateRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("authBytes", v, true, false, false, &mut self.auth_bytes);

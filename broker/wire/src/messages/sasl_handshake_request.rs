@@ -38,7 +38,7 @@ impl Encode for SaslHandshakeRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SaslHandshakeRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("mechanism", v, true, false, false, &mut self.mechanism);

@@ -43,7 +43,7 @@ impl Encode for SaslHandshakeResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SaslHandshakeResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);

@@ -77,7 +77,7 @@ impl Encode for ShareAcknowledgeRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareAcknowledgeRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, true, false, &mut self.group_id);
@@ -118,7 +118,7 @@ impl Encode for AcknowledgeTopic {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AcknowledgeTopic {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -156,7 +156,7 @@ impl Encode for AcknowledgePartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AcknowledgePartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);
@@ -201,7 +201,7 @@ impl Encode for AcknowledgementBatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AcknowledgementBatch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("firstOffset", v, true, false, false, &mut self.first_offset);

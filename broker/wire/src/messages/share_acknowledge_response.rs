@@ -69,7 +69,7 @@ impl Encode for ShareAcknowledgeResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareAcknowledgeResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -117,7 +117,7 @@ impl Encode for ShareAcknowledgeTopicResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareAcknowledgeTopicResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -169,7 +169,7 @@ impl Encode for PartitionData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);
@@ -205,7 +205,7 @@ impl Encode for LeaderIdAndEpoch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaderIdAndEpoch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("leaderId", v, true, false, false, &mut self.leader_id);
@@ -251,7 +251,7 @@ impl Encode for NodeEndpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for NodeEndpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("nodeId", v, true, false, false, &mut self.node_id);

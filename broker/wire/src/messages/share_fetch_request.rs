@@ -114,7 +114,7 @@ impl Encode for ShareFetchRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareFetchRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, true, false, &mut self.group_id);
@@ -162,7 +162,7 @@ impl Encode for FetchTopic {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchTopic {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -200,7 +200,7 @@ impl Encode for FetchPartition {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FetchPartition {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);
@@ -245,7 +245,7 @@ impl Encode for AcknowledgementBatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AcknowledgementBatch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("firstOffset", v, true, false, false, &mut self.first_offset);
@@ -287,7 +287,7 @@ impl Encode for ForgottenTopic {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ForgottenTopic {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

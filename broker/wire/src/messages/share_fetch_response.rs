@@ -67,7 +67,7 @@ impl Encode for ShareFetchResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareFetchResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -115,7 +115,7 @@ impl Encode for ShareFetchableTopicResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareFetchableTopicResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);
@@ -184,7 +184,7 @@ impl Encode for PartitionData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);
@@ -224,7 +224,7 @@ impl Encode for LeaderIdAndEpoch {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for LeaderIdAndEpoch {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("leaderId", v, true, false, false, &mut self.leader_id);
@@ -266,7 +266,7 @@ impl Encode for AcquiredRecords {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AcquiredRecords {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("firstOffset", v, true, false, false, &mut self.first_offset);
@@ -313,7 +313,7 @@ impl Encode for NodeEndpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for NodeEndpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("nodeId", v, true, false, false, &mut self.node_id);

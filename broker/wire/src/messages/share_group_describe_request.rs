@@ -48,7 +48,7 @@ impl Encode for ShareGroupDescribeRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupDescribeRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupIds", v, true, false, false, &mut self.group_ids);

@@ -62,7 +62,7 @@ impl Encode for ShareGroupHeartbeatRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupHeartbeatRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("groupId", v, true, false, false, &mut self.group_id);

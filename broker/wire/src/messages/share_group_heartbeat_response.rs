@@ -70,7 +70,7 @@ impl Encode for ShareGroupHeartbeatResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ShareGroupHeartbeatResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -106,7 +106,7 @@ impl Encode for Assignment {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Assignment {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicPartitions", v, true, false, false, &mut self.topic_partitions);
@@ -146,7 +146,7 @@ impl Encode for TopicPartitions {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartitions {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicId", v, true, false, false, &mut self.topic_id);

@@ -50,7 +50,7 @@ impl Encode for StreamsGroupDescribeResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupDescribeResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -139,7 +139,7 @@ impl Encode for DescribedGroup<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DescribedGroup<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("errorCode", v, true, false, false, &mut self.error_code);
@@ -184,7 +184,7 @@ impl Encode for Topology<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Topology<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("epoch", v, true, false, false, &mut self.epoch);
@@ -236,7 +236,7 @@ impl Encode for Subtopology<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Subtopology<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);
@@ -329,7 +329,7 @@ impl Encode for Member<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Member<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("memberId", v, true, false, false, &mut self.member_id);
@@ -376,7 +376,7 @@ impl Encode for Endpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Endpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("host", v, true, false, false, &mut self.host);
@@ -418,7 +418,7 @@ impl Encode for TaskOffset<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TaskOffset<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);
@@ -461,7 +461,7 @@ impl Encode for Assignment<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Assignment<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("activeTasks", v, true, false, false, &mut self.active_tasks);
@@ -503,7 +503,7 @@ impl Encode for TaskIds<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TaskIds<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);
@@ -537,7 +537,7 @@ impl Encode for KeyValue<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for KeyValue<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("key", v, true, false, false, &mut self.key);
@@ -583,7 +583,7 @@ impl Encode for TopicInfo<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicInfo<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -120,7 +120,7 @@ impl Encode for StreamsGroupHeartbeatResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for StreamsGroupHeartbeatResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -174,7 +174,7 @@ impl Encode for EndpointToPartitions<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EndpointToPartitions<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("userEndpoint", v, true, false, false, &mut self.user_endpoint);
@@ -213,7 +213,7 @@ impl Encode for Status<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Status<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("statusCode", v, true, false, false, &mut self.status_code);
@@ -254,7 +254,7 @@ impl Encode for TopicPartition<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TopicPartition<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topic", v, true, false, false, &mut self.topic);
@@ -295,7 +295,7 @@ impl Encode for TaskIds<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TaskIds<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("subtopologyId", v, true, false, false, &mut self.subtopology_id);
@@ -329,7 +329,7 @@ impl Encode for Endpoint<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for Endpoint<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("host", v, true, false, false, &mut self.host);

@@ -70,7 +70,7 @@ impl Encode for SyncGroupResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for SyncGroupResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, v >= 1, false, false, &mut self.throttle_time_ms);

@@ -102,7 +102,7 @@ impl Encode for TxnOffsetCommitRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TxnOffsetCommitRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("transactionalId", v, true, false, false, &mut self.transactional_id);
@@ -148,7 +148,7 @@ impl Encode for TxnOffsetCommitRequestTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TxnOffsetCommitRequestTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -210,7 +210,7 @@ impl Encode for TxnOffsetCommitRequestPartition<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for TxnOffsetCommitRequestPartition<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);

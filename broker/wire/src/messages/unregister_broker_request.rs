@@ -41,7 +41,7 @@ impl Encode for UnregisterBrokerRequest {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UnregisterBrokerRequest {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerId", v, true, false, false, &mut self.broker_id);

@@ -65,7 +65,7 @@ impl Encode for UnregisterBrokerResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UnregisterBrokerResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);

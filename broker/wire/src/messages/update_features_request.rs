@@ -62,7 +62,7 @@ impl Encode for UpdateFeaturesRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UpdateFeaturesRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("timeoutMs", v, true, false, false, &mut self.timeout_ms);
@@ -129,7 +129,7 @@ impl Encode for FeatureUpdateKey<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FeatureUpdateKey<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("feature", v, true, false, false, &mut self.feature);

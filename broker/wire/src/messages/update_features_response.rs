@@ -73,7 +73,7 @@ impl Encode for UpdateFeaturesResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UpdateFeaturesResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("throttleTimeMs", v, true, false, false, &mut self.throttle_time_ms);
@@ -134,7 +134,7 @@ impl Encode for UpdatableFeatureResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UpdatableFeatureResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("feature", v, true, false, false, &mut self.feature);

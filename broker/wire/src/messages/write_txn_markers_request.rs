@@ -43,7 +43,7 @@ impl Encode for WriteTxnMarkersRequest<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WriteTxnMarkersRequest<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("markers", v, true, false, false, &mut self.markers);
@@ -100,7 +100,7 @@ impl Encode for WritableTxnMarker<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WritableTxnMarker<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("producerId", v, true, false, false, &mut self.producer_id);
@@ -147,7 +147,7 @@ impl Encode for WritableTxnMarkerTopic<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WritableTxnMarkerTopic<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

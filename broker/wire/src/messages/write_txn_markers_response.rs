@@ -45,7 +45,7 @@ impl Encode for WriteTxnMarkersResponse<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WriteTxnMarkersResponse<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("markers", v, true, false, false, &mut self.markers);
@@ -90,7 +90,7 @@ impl Encode for WritableTxnMarkerResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WritableTxnMarkerResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("producerId", v, true, false, false, &mut self.producer_id);
@@ -136,7 +136,7 @@ impl Encode for WritableTxnMarkerTopicResult<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WritableTxnMarkerTopicResult<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);
@@ -182,7 +182,7 @@ impl Encode for WritableTxnMarkerPartitionResult {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for WritableTxnMarkerPartitionResult {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionIndex", v, true, false, false, &mut self.partition_index);

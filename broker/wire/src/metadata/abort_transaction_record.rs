@@ -49,7 +49,7 @@ impl Encode for AbortTransactionRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AbortTransactionRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("reason", v, true, true, self.reason.is_none(), &mut self.reason);

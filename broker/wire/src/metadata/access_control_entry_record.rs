@@ -71,7 +71,7 @@ impl Encode for AccessControlEntryRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for AccessControlEntryRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("id", v, true, false, false, &mut self.id);

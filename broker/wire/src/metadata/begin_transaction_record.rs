@@ -49,7 +49,7 @@ impl Encode for BeginTransactionRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for BeginTransactionRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, true, self.name.is_none(), &mut self.name);

@@ -103,7 +103,7 @@ impl Encode for BrokerRegistrationChangeRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for BrokerRegistrationChangeRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerId", v, true, false, false, &mut self.broker_id);

@@ -40,7 +40,7 @@ impl Encode for ClearElrRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ClearElrRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("topicName", v, true, false, false, &mut self.topic_name);

@@ -55,7 +55,7 @@ impl Encode for ClientQuotaRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ClientQuotaRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entity", v, true, false, false, &mut self.entity);
@@ -101,7 +101,7 @@ impl Encode for EntityData<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for EntityData<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("entityType", v, true, false, false, &mut self.entity_type);

@@ -67,7 +67,7 @@ impl Encode for ConfigRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ConfigRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("resourceType", v, true, false, false, &mut self.resource_type);

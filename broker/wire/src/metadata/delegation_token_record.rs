@@ -67,7 +67,7 @@ impl Encode for DelegationTokenRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for DelegationTokenRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("owner", v, true, false, false, &mut self.owner);

@@ -47,7 +47,7 @@ impl Encode for FeatureLevelRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for FeatureLevelRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

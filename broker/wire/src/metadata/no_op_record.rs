@@ -37,7 +37,7 @@ impl Encode for NoOpRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for NoOpRecord {
     fn fields(&mut self, _v: i16, f: &mut dyn Visitor) {
         f.tags(true, &mut self.unknown_tagged_fields);

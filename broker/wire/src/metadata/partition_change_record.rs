@@ -179,7 +179,7 @@ impl Encode for PartitionChangeRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionChangeRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionId", v, true, false, false, &mut self.partition_id);

@@ -170,7 +170,7 @@ impl Encode for PartitionRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for PartitionRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("partitionId", v, true, false, false, &mut self.partition_id);

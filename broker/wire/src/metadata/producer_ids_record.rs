@@ -57,7 +57,7 @@ impl Encode for ProducerIdsRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ProducerIdsRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerId", v, true, false, false, &mut self.broker_id);

@@ -40,7 +40,7 @@ impl Encode for RemoveAccessControlEntryRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for RemoveAccessControlEntryRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("id", v, true, false, false, &mut self.id);

@@ -40,7 +40,7 @@ impl Encode for RemoveDelegationTokenRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for RemoveDelegationTokenRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("tokenId", v, true, false, false, &mut self.token_id);

@@ -43,7 +43,7 @@ impl Encode for RemoveUserScramCredentialRecord<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for RemoveUserScramCredentialRecord<'_> {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("name", v, true, false, false, &mut self.name);

@@ -43,7 +43,7 @@ impl Encode for UnfenceBrokerRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UnfenceBrokerRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("id", v, true, false, false, &mut self.id);

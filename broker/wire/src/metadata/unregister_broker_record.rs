@@ -43,7 +43,7 @@ impl Encode for UnregisterBrokerRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for UnregisterBrokerRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("brokerId", v, true, false, false, &mut self.broker_id);

@@ -40,7 +40,7 @@ impl Encode for ZkMigrationStateRecord {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "json"))]
 impl Reflect for ZkMigrationStateRecord {
     fn fields(&mut self, v: i16, f: &mut dyn Visitor) {
         f.field("zkMigrationState", v, true, false, false, &mut self.zk_migration_state);

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::compression::{Compression, CompressionError};
+use crate::json::{base64, from_base64};
 use crate::record_batch::control::{ControlType, QuorumRecord};
-use crate::testing::{base64, from_base64};
 
 const LIMIT: usize = 1 << 20;
 
@@ -55,7 +55,7 @@ fn set_json(bytes: &[u8]) -> Json {
 fn kafkas_batches_are_read_in_every_codec_and_format() {
     let mut formats = std::collections::BTreeSet::new();
     for vector in vectors() {
-        let bytes = from_base64(vector["b"].as_str().unwrap());
+        let bytes = from_base64(vector["b"].as_str().unwrap()).unwrap();
         let kind = format!("{} {} {}", vector["magic"], vector["codec"], vector["type"]);
         match magic(&bytes) {
             Some(2) => assert_eq!(batch_json(&bytes), vector["j"], "{kind}"),
@@ -92,7 +92,7 @@ fn options(batch: RecordBatch<'_>) -> BatchOptions {
 #[test]
 fn the_same_records_make_the_same_batch_as_kafkas() {
     for vector in vectors().iter().filter(|vector| vector["magic"] == 2) {
-        let bytes = from_base64(vector["b"].as_str().unwrap());
+        let bytes = from_base64(vector["b"].as_str().unwrap()).unwrap();
         let batch = RecordBatch::parse(&bytes).unwrap();
         let mut builder = BatchBuilder::new(options(batch));
         for record in &batch.records(LIMIT).unwrap() {
@@ -119,8 +119,8 @@ fn down_conversion_gives_what_kafkas_gives() {
     let mut compared = 0;
     for vector in vectors() {
         for magic in [0_i8, 1] {
-            let Some(expected) = vector[format!("d{magic}")].as_str().map(from_base64) else { continue };
-            let bytes = from_base64(vector["b"].as_str().unwrap());
+            let Some(expected) = vector[format!("d{magic}")].as_str().and_then(from_base64) else { continue };
+            let bytes = from_base64(vector["b"].as_str().unwrap()).unwrap();
             let first = vector["first"].as_i64().unwrap();
             let converted = convert::down_convert(&bytes, magic, first, LIMIT).unwrap();
             assert_eq!(set_json(&converted), set_json(&expected), "{} to {magic}", vector["codec"]);
@@ -143,7 +143,7 @@ fn down_conversion_gives_what_kafkas_gives() {
 #[test]
 fn old_message_sets_become_one_batch_with_the_same_records() {
     for vector in vectors().iter().filter(|vector| vector["magic"].as_i64().is_some_and(|magic| magic < 2)) {
-        let bytes = from_base64(vector["b"].as_str().unwrap());
+        let bytes = from_base64(vector["b"].as_str().unwrap()).unwrap();
         let set = convert::read_message_set(&bytes, LIMIT).unwrap();
         let options = BatchOptions { base_offset: 70, compression: set.compression, ..BatchOptions::default() };
         let built = set.to_batch(options).unwrap();
@@ -160,7 +160,7 @@ fn old_message_sets_become_one_batch_with_the_same_records() {
 #[test]
 fn control_records_are_what_kafka_writes() {
     for vector in vectors().iter().filter(|vector| vector["control"].is_string()) {
-        let bytes = from_base64(vector["b"].as_str().unwrap());
+        let bytes = from_base64(vector["b"].as_str().unwrap()).unwrap();
         let batch = RecordBatch::parse(&bytes).unwrap();
         assert!(batch.is_control());
         let records = batch.records(LIMIT).unwrap();
@@ -354,7 +354,7 @@ proptest! {
     #[test]
     fn no_change_to_a_batch_panics(which in 0_usize..1000, changes: [(prop::sample::Index, u8); 3]) {
         let vectors = vectors();
-        let mut bytes = from_base64(vectors[which % vectors.len()]["b"].as_str().unwrap());
+        let mut bytes = from_base64(vectors[which % vectors.len()]["b"].as_str().unwrap()).unwrap();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;
