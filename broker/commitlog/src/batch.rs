@@ -144,8 +144,9 @@ pub(crate) fn set_log_append_time(batch: &mut [u8], now_ms: i64) {
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// Sets the largest timestamp, and the CRC.
-pub(crate) fn set_max_timestamp(batch: &mut [u8], timestamp: i64) {
+/// Sets timestamp type CreateTime with the largest timestamp, and the CRC.
+pub(crate) fn set_create_time(batch: &mut [u8], timestamp: i64) {
+    batch[22] &= !(TIMESTAMP_TYPE as u8);
     batch[35..43].copy_from_slice(&timestamp.to_be_bytes());
     let crc = crc_of(batch);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());

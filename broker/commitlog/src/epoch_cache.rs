@@ -109,7 +109,7 @@ impl EpochCache {
         self.with(|entries| {
             let end = match entries.last() {
                 Some(last) if last.epoch == epoch => EpochEnd { epoch, end_offset: log_end },
-                Some(last) if epoch >= 0 && epoch < last.epoch => {
+                Some(last) if epoch != UNKNOWN.epoch && epoch < last.epoch => {
                     let higher = entries.partition_point(|entry| entry.epoch <= epoch);
                     let floor = higher.checked_sub(1).map_or(epoch, |at| entries[at].epoch);
                     EpochEnd { epoch: floor, end_offset: entries[higher].start_offset }

@@ -114,3 +114,4 @@ pub use log::{
 pub use names::TopicPartition;
 pub use producer::{ProducerInfo, VerificationGuard};
 pub use txn_index::AbortedTxn;
+pub use validate::next_size;

@@ -111,7 +111,10 @@ fn shape(bytes: &[u8], context: &AppendContext, config: &LogConfig, log: &str) -
 }
 
 /// Magic and size of the batch (or message) that begins `bytes`; `None` if too few bytes are left to tell.
-fn next_size(bytes: &[u8]) -> Result<Option<(i8, usize)>, AppendError> {
+///
+/// # Errors
+/// [`AppendError::CorruptMessage`] for a length or a magic that no format has.
+pub fn next_size(bytes: &[u8]) -> Result<Option<(i8, usize)>, AppendError> {
     /// The least a message of the oldest format takes after its length: crc, magic, attributes, two lengths.
     const LEAST: i32 = 14;
     let Some(length) = bytes.get(8..12).and_then(|length| length.first_chunk()) else { return Ok(None) };
@@ -266,8 +269,9 @@ fn check_plain(header: &BatchHeader, batch: &mut [u8], rules: &Rules<'_>) -> Res
         return Err(refusal(errors));
     }
     drop(set);
-    if rules.config.message_timestamp_type == TimestampType::CreateTime && max_timestamp != header.max_timestamp {
-        batch::set_max_timestamp(batch, max_timestamp);
+    let differs = max_timestamp != header.max_timestamp || header.is_log_append_time();
+    if rules.config.message_timestamp_type == TimestampType::CreateTime && differs {
+        batch::set_create_time(batch, max_timestamp);
     }
     Ok(())
 }
@@ -283,7 +287,7 @@ impl Rules<'_> {
     ) {
         let index = i32::try_from(index).unwrap_or(i32::MAX);
         if self.config.compact && record.key.is_none() && !header.is_control() {
-            let message = format!("Compacted topic cannot accept message without key in topic partition {}.", self.log);
+            let message = format!("Compacted topic cannot accept message without key in topic partition {}", self.log);
             errors.push((false, RecordError { index, message }));
             return;
         }
@@ -295,15 +299,18 @@ impl Rules<'_> {
     pub(crate) fn bad_timestamp(&self, header: &BatchHeader, timestamp: i64, offset: i64) -> Option<String> {
         let LogConfig { message_timestamp_before_max_ms: before, message_timestamp_after_max_ms: after, .. } =
             *self.config;
-        let ahead = timestamp.saturating_sub(self.now_ms);
+        let ahead = i128::from(timestamp) - i128::from(self.now_ms);
         let create_time = self.config.message_timestamp_type == TimestampType::CreateTime;
-        if create_time && timestamp != -1 && (ahead > after || ahead.saturating_neg() > before) {
-            return Some(format!(
-                "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be \
-                 within [{}, {}]",
-                self.now_ms.wrapping_sub(before),
-                self.now_ms.wrapping_add(after)
-            ));
+        if create_time && timestamp != -1 {
+            let is_out = ahead > after.into() || -ahead > before.into();
+            return is_out.then(|| {
+                format!(
+                    "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be \
+                     within [{}, {}]",
+                    self.now_ms.wrapping_sub(before),
+                    self.now_ms.wrapping_add(after)
+                )
+            });
         }
         header.is_log_append_time().then(|| {
             format!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use commitlog::{EpochEnd, FileSlice, Isolation, LogError, ReadError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wire::messages::fetch_request::FetchRequest;
+use wire::messages::fetch_request::{FetchPartition, FetchRequest};
 use wire::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
@@ -26,14 +26,20 @@ const INLINE_BYTES: usize = 16 * 1024;
 const FIRST_V2_VERSION: i16 = 4;
 /// The first version that names topics by id.
 const FIRST_BY_ID_VERSION: i16 = 13;
+/// No leader epoch.
+const NO_EPOCH: i32 = -1;
 
 /// Answers a request; waits up to `max_wait_ms` for `min_bytes`.
 pub async fn handle(context: &Context<'_>, request: FetchRequest<'_>) -> Result<Outcome, RequestError> {
     let node = context.node;
+    if !(0..=1).contains(&request.isolation_level) {
+        return context.reply(&refused(context.version, &request, ErrorCode::UnknownServerError));
+    }
     let limits = Limits {
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(node.limits().max_fetch_bytes),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         isolation: if request.isolation_level == 1 { Isolation::LastStable } else { Isolation::HighWatermark },
+        is_negative: request.max_bytes < 0,
         hard_limit: context.version < 3,
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
@@ -48,6 +54,24 @@ pub async fn handle(context: &Context<'_>, request: FetchRequest<'_>) -> Result<
     answer(context, &plan, &targets, reads)
 }
 
+/// The answer to a request that cannot be understood. Source: `FetchRequest.getErrorResponse`.
+fn refused<'a>(version: i16, request: &FetchRequest<'a>, code: ErrorCode) -> FetchResponse<'a> {
+    let partition = |asked: &FetchPartition| PartitionData {
+        partition_index: asked.partition,
+        error_code: code.code(),
+        high_watermark: -1,
+        records: Some(Records::Bytes((&[][..]).into())),
+        ..PartitionData::default()
+    };
+    let topics = request.topics.iter().filter(|_| version < FIRST_BY_ID_VERSION);
+    let topics = topics.map(|topic| FetchableTopicResponse {
+        topic: topic.topic.clone(),
+        partitions: topic.partitions.iter().map(partition).collect(),
+        ..FetchableTopicResponse::default()
+    });
+    FetchResponse { error_code: code.code(), responses: topics.collect(), ..FetchResponse::default() }
+}
+
 fn session_request(context: &Context<'_>, request: &FetchRequest<'_>) -> SessionRequest {
     let by_id = context.version >= FIRST_BY_ID_VERSION;
     let mut partitions = Vec::new();
@@ -58,8 +82,8 @@ fn session_request(context: &Context<'_>, request: &FetchRequest<'_>) -> Session
             let spec = FetchSpec {
                 offset: partition.fetch_offset,
                 max_bytes: partition.partition_max_bytes,
-                leader_epoch: partition.current_leader_epoch,
-                last_fetched_epoch: partition.last_fetched_epoch,
+                leader_epoch: partition.current_leader_epoch.max(NO_EPOCH),
+                last_fetched_epoch: partition.last_fetched_epoch.max(NO_EPOCH),
             };
             partitions.push((key, spec));
         }
@@ -81,6 +105,8 @@ struct Limits {
     max_bytes: usize,
     min_bytes: usize,
     isolation: Isolation,
+    /// The request has a limit below 0.
+    is_negative: bool,
     /// Versions 0 to 2: a batch that does not fit is cut instead of sent whole.
     hard_limit: bool,
 }
@@ -177,7 +203,7 @@ fn read_all(targets: &[Target], limits: Limits) -> Vec<Read> {
     for target in targets {
         let read = match &target.partition {
             Ok(partition) => read_one(partition, target.spec, left, min_one, limits),
-            Err(code) => Read::failed(*code),
+            Err(code) => Read { aborted: Some(Vec::new()), ..Read::failed(*code) },
         };
         left = left.saturating_sub(read.bytes());
         min_one &= read.bytes() == 0;
@@ -192,6 +218,10 @@ fn read_one(partition: &Partition, spec: FetchSpec, left: usize, min_one: bool, 
     }
     if let Err(code) = partition.check_leader_epoch(spec.leader_epoch) {
         return Read::failed(code);
+    }
+    if limits.is_negative || spec.max_bytes < 0 {
+        // As Kafka, where the exception behind it has no code of its own.
+        return Read::failed(ErrorCode::UnknownServerError);
     }
     let offsets = partition.offsets();
     let mut read = Read {
@@ -208,6 +238,9 @@ fn read_one(partition: &Partition, spec: FetchSpec, left: usize, min_one: bool, 
             Ok(end) => end,
             Err(error) => return storage_error(partition, spec, &error),
         };
+        if end.epoch == NO_EPOCH {
+            return Read::failed(ErrorCode::OffsetOutOfRange);
+        }
         if end.epoch < spec.last_fetched_epoch || end.end_offset < spec.offset {
             read.diverging = Some(end);
             return read;
@@ -265,30 +298,30 @@ fn answer(
         if let (Ok(partition), Some(slice)) = (&targets[index].partition, &read.slice) {
             partition.metrics().fetched_bytes.increment(slice.len as u64);
         }
-        let mut partition = partition_data(key.partition, read);
-        partition.records = Some(match read.slice.take() {
-            None => Records::Bytes((&[][..]).into()),
+        let records = match read.slice.take() {
+            None => Some(Records::Bytes((&[][..]).into())),
             Some(slice) if context.version < FIRST_V2_VERSION => {
                 match old_format::down_convert(context.version, &slice.to_vec()?, targets[index].spec.offset) {
-                    Ok(bytes) => bytes.into(),
+                    Ok(bytes) => Some(bytes.into()),
                     Err(code) => {
-                        partition.error_code = code.code();
-                        Records::Bytes((&[][..]).into())
+                        *read = Read::failed(code);
+                        None
                     }
                 }
             }
             Some(slice) if slice.len <= INLINE_BYTES => {
                 let mut bytes = Vec::with_capacity(slice.len);
                 slice.read_into(&mut bytes)?;
-                bytes.into()
+                Some(bytes.into())
             }
             Some(slice) => {
                 // A reply holds less than 2^31 bytes.
                 let len = u32::try_from(slice.len).unwrap_or(u32::MAX);
                 slices.push(slice);
-                Records::External { len, id: slices.len() as u64 - 1 }
+                Some(Records::External { len, id: slices.len() as u64 - 1 })
             }
-        });
+        };
+        let partition = PartitionData { records, ..partition_data(key.partition, read) };
         push_partition(&mut response, key, partition);
     }
     context.reply_with_files(&response, slices)

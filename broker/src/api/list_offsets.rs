@@ -1,5 +1,7 @@
 //! ListOffsets (key 2): finds offsets by time. Source: `ReplicaManager.fetchOffset`, `Partition.fetchOffsetForTimestamp`.
 
+use std::collections::{HashMap, HashSet};
+
 use commitlog::{Isolation, LogError, OffsetQuery};
 use wire::ErrorCode;
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
@@ -22,21 +24,34 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// Answers a request.
 pub fn handle<'a>(context: &Context<'_>, request: ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
-    let isolation = if request.isolation_level == 1 { Isolation::LastStable } else { Isolation::HighWatermark };
+    let isolation = match request.isolation_level {
+        0 => Ok(Isolation::HighWatermark),
+        1 => Ok(Isolation::LastStable),
+        // As Kafka, where the exception behind it has no code of its own.
+        _ => Err(ErrorCode::UnknownServerError),
+    };
     let topics = request.topics.into_iter().map(|topic| {
-        let duplicate = |index| topic.partitions.iter().filter(|part| part.partition_index == index).count() > 1;
-        let partitions = topic.partitions.iter().map(|asked| {
-            let found = if duplicate(asked.partition_index) {
-                Err(ErrorCode::InvalidRequest)
+        let mut times: HashMap<i32, usize> = HashMap::new();
+        topic.partitions.iter().for_each(|asked| *times.entry(asked.partition_index).or_default() += 1);
+        let mut refused = HashSet::new();
+        let partitions = topic.partitions.iter().filter_map(|asked| {
+            let index = asked.partition_index;
+            // What stands twice is refused once; version 0 answers each time.
+            let found = if context.version > 0 && times[&index] > 1 {
+                refused.insert(index).then_some(Err(ErrorCode::InvalidRequest))?
+            } else if context.version < first_version(asked.timestamp) {
+                Err(ErrorCode::UnsupportedVersion)
             } else {
-                let partition = context.node.replicas.by_name(&topic.name, asked.partition_index).found();
-                partition.and_then(|partition| find(context.version, &partition, asked, isolation))
+                isolation.and_then(|isolation| {
+                    let partition = context.node.replicas.by_name(&topic.name, index).found()?;
+                    find(context.version, &partition, asked, isolation)
+                })
             };
-            found.unwrap_or_else(|code| ListOffsetsPartitionResponse {
-                partition_index: asked.partition_index,
+            Some(found.unwrap_or_else(|code| ListOffsetsPartitionResponse {
+                partition_index: index,
                 error_code: code.code(),
                 ..ListOffsetsPartitionResponse::default()
-            })
+            }))
         });
         ListOffsetsTopicResponse {
             partitions: partitions.collect(),
@@ -75,7 +90,6 @@ fn find(
         EARLIEST | EARLIEST_LOCAL => OffsetQuery::Earliest,
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(response),
         MAX_TIMESTAMP => OffsetQuery::MaxTimestamp,
-        timestamp if timestamp < 0 => return Err(ErrorCode::UnsupportedVersion),
         timestamp => OffsetQuery::Timestamp(timestamp),
     };
     let found = partition.log().find(query).map_err(|error| storage_error(partition, &error))?;
@@ -83,14 +97,29 @@ fn find(
     if let Some(found) = found.filter(|found| found.offset < readable_end || query == OffsetQuery::Earliest) {
         response.timestamp = found.timestamp;
         response.offset = found.offset;
-        response.leader_epoch = epoch(found.leader_epoch.unwrap_or(-1));
+        // The leader's epoch begins before its first record.
+        let of_start = if query == OffsetQuery::Earliest { partition.leader_epoch() } else { -1 };
+        response.leader_epoch = epoch(found.leader_epoch.unwrap_or(of_start));
     }
     Ok(response)
 }
 
+/// The first version that knows what a timestamp stands for.
+fn first_version(timestamp: i64) -> i16 {
+    match timestamp {
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        ..EARLIEST_PENDING_UPLOAD => i16::MAX,
+        _ => 0,
+    }
+}
+
 /// Version 0: up to `max_num_offsets` segment boundaries before a time, newest first.
 fn old_style(partition: &Partition, asked: &ListOffsetsPartition, readable_end: i64) -> Result<Vec<i64>, ErrorCode> {
-    let limit = usize::try_from(asked.max_num_offsets).unwrap_or(0);
+    // As Kafka, where the exception behind it has no code of its own.
+    let limit = usize::try_from(asked.max_num_offsets).map_err(|_| ErrorCode::UnknownServerError)?;
     let found = partition.log().boundaries_before(asked.timestamp, limit);
     let mut found = found.map_err(|error| storage_error(partition, &error))?;
     if found.iter().any(|offset| *offset > readable_end) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use commitlog::{AppendContext, VerificationGuard};
+use commitlog::{AppendContext, AppendError, VerificationGuard, next_size};
 use uuid::Uuid;
 use wire::messages::produce_request::ProduceRequest;
 use wire::messages::produce_response::{
@@ -28,7 +28,6 @@ const FIRST_ZSTD_VERSION: i16 = 7;
 /// The first version that names topics by id.
 const FIRST_BY_ID_VERSION: i16 = 13;
 
-const MAGIC_OFFSET: usize = 16;
 const ATTRIBUTES_OFFSET: usize = 21;
 const CODEC_MASK: u8 = 0x07;
 const CODEC_ZSTD: u8 = 4;
@@ -179,19 +178,30 @@ async fn append(
     if is_internal(partition.topic()) && context.client_id() != Some(ADMIN_CLIENT_ID) {
         return Err(AppendFailure::code(ErrorCode::InvalidTopicException));
     }
+    let log_start = || partition.offsets().log_start;
     if plan.acks == -1 && partition.min_insync_replicas() > 1 {
-        return Err(AppendFailure::code(ErrorCode::NotEnoughReplicas));
+        return Err(AppendFailure { log_start: log_start(), ..AppendFailure::code(ErrorCode::NotEnoughReplicas) });
+    }
+    if context.version < FIRST_V2_VERSION && records.is_empty() {
+        // Nothing, accepted: later versions refuse it.
+        return Ok(Appended { base_offset: -1, log_append_time_ms: -1, log_start: log_start() });
     }
     let mut converted;
     let records = if context.version < FIRST_V2_VERSION {
         converted = old_format::up_convert(records)?;
         converted.as_mut_slice()
     } else {
-        check_batch(context.version, records)?;
+        check_batch(context.version, records).map_err(|failure| match failure.code {
+            // In Kafka it is the log that stumbles, where nobody looked before.
+            ErrorCode::UnknownServerError if context.version >= FIRST_ZSTD_VERSION => {
+                AppendFailure { log_start: log_start(), ..failure }
+            }
+            _ => failure,
+        })?;
         records
     };
     let append = AppendContext { verification, ..AppendContext::client(partition.leader_epoch(), node.now_ms()) };
-    let info = partition.append(records, &append).map_err(|error| AppendFailure::from(&error))?;
+    let info = partition.append(records, &append).map_err(|error| AppendFailure::in_log(&error, log_start()))?;
     if plan.acks == -1 && node.config().storage.acks_fsync {
         let flushed = partition.fsync(info.last_offset + 1).await;
         flushed.map_err(|error| AppendFailure::new(ErrorCode::KafkaStorageError, error.to_string()))?;
@@ -203,18 +213,33 @@ async fn append(
     })
 }
 
-/// What `ProduceRequest.validateRecords` asks of a partition's records since version 3: one batch, format v2.
+/// What `ProduceRequest.validateRecords` asks of a partition's records since version 3: one batch, format v2. Bytes after
+/// it that are no whole batch are dropped.
 fn check_batch(version: i16, records: &[u8]) -> Result<(), AppendFailure> {
-    let invalid = AppendFailure::code(ErrorCode::InvalidRecord);
-    let first = old_format::batch_size(records).filter(|size| *size <= records.len()).ok_or_else(|| invalid.clone())?;
-    if records.get(MAGIC_OFFSET) != Some(&2) {
-        return Err(invalid);
+    let invalid = || AppendFailure::code(ErrorCode::InvalidRecord);
+    let corrupt = |error: AppendError| AppendFailure::new(ErrorCode::CorruptMessage, error.to_string());
+    let (magic, size) = whole_batch(records).map_err(corrupt)?.ok_or_else(invalid)?;
+    if magic != 2 {
+        return Err(invalid());
     }
     let codec = records.get(ATTRIBUTES_OFFSET + 1).map_or(0, |attributes| attributes & CODEC_MASK);
     if version < FIRST_ZSTD_VERSION && codec == CODEC_ZSTD {
         return Err(AppendFailure::code(ErrorCode::UnsupportedCompressionType));
     }
-    if first < records.len() { Err(invalid) } else { Ok(()) }
+    if codec > CODEC_ZSTD {
+        // As Kafka, where the exception behind it has no code of its own.
+        return Err(AppendFailure::code(ErrorCode::UnknownServerError));
+    }
+    match whole_batch(&records[size..]) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(invalid()),
+        Err(_) => Err(AppendFailure::code(ErrorCode::CorruptMessage)),
+    }
+}
+
+/// Magic and size of the batch that `records` begins with, if all of it is there.
+fn whole_batch(records: &[u8]) -> Result<Option<(i8, usize)>, AppendError> {
+    next_size(records).map(|found| found.filter(|(_, size)| *size <= records.len()))
 }
 
 fn partition_response<'a>(index: i32, result: Result<Appended, AppendFailure>) -> PartitionProduceResponse<'a> {
@@ -230,6 +255,7 @@ fn partition_response<'a>(index: i32, result: Result<Appended, AppendFailure>) -
             index,
             error_code: failure.code.code(),
             base_offset: -1,
+            log_start_offset: failure.log_start,
             error_message: failure.message.map(Into::into),
             record_errors: failure.records.into_iter().map(record_error).collect(),
             ..PartitionProduceResponse::default()

@@ -45,7 +45,7 @@ impl TransactionalBatch {
         let id = header[PRODUCER_ID..].first_chunk().map(|bytes| i64::from_be_bytes(*bytes))?;
         let sequence = header[BASE_SEQUENCE..].first_chunk().map(|bytes| i32::from_be_bytes(*bytes))?;
         let producer = ProducerIdentity { id, epoch: short(PRODUCER_EPOCH) };
-        (id >= 0).then_some(Self { producer, sequence })
+        Some(Self { producer, sequence })
     }
 }
 
@@ -66,9 +66,14 @@ pub type Verified = HashMap<(usize, usize), Result<Option<VerificationGuard>, Ap
 ///
 /// # Errors
 /// The error of every partition of the request.
-pub async fn verify(context: &Context<'_>, id: Option<&str>, wanted: Vec<Wanted>) -> Result<Verified, ErrorCode> {
-    let Some(first) = wanted.first() else { return Ok(Verified::new()) };
+pub async fn verify(context: &Context<'_>, id: Option<&str>, mut wanted: Vec<Wanted>) -> Result<Verified, ErrorCode> {
+    if wanted.is_empty() {
+        return Ok(Verified::new());
+    }
     let id = id.ok_or(ErrorCode::TransactionalIdAuthorizationFailed)?;
+    // Without a producer there is nothing to ask for; the log refuses such a batch.
+    wanted.retain(|one| one.batch.producer.id >= 0);
+    let Some(first) = wanted.first() else { return Ok(Verified::new()) };
     let producer = first.batch.producer;
     if wanted.iter().any(|one| one.batch.producer != producer) {
         return Err(ErrorCode::InvalidProducerIdMapping);

@@ -67,12 +67,12 @@ impl Log {
     /// A segment can't be looked at.
     pub fn boundaries_before(&self, timestamp: i64, limit: usize) -> Result<Vec<i64>, LogError> {
         let mut boundaries = Vec::new();
+        let offsets = self.offsets();
         for segment in self.segments() {
-            boundaries.push((segment.base_offset, segment.last_modified()?));
+            boundaries.push((segment.base_offset.max(offsets.log_start), segment.last_modified()?));
         }
-        let log_end = self.offsets().log_end;
-        if boundaries.last().is_some_and(|(base, _)| *base < log_end) {
-            boundaries.push((log_end, i64::MAX));
+        if boundaries.last().is_some_and(|(base, _)| *base < offsets.log_end) {
+            boundaries.push((offsets.log_end, i64::MAX));
         }
         let counts = |written: i64| match timestamp {
             -1 => true,
