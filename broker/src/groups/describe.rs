@@ -55,7 +55,7 @@ fn describe_classic(id: &Name, group: &ClassicGroup) -> DescribedGroup {
         client_id: member.client.id.clone(),
         client_host: member.client.host.clone(),
         metadata: member.metadata(&protocol).filter(|_| stable).cloned().unwrap_or_default(),
-        assignment: if stable { member.assignment.clone() } else { Default::default() },
+        assignment: member.assignment.clone(),
     });
     DescribedGroup {
         group_id: id.clone(),

@@ -341,7 +341,7 @@ pub struct DescribedMember {
     pub client_host: Name,
     /// Metadata for the chosen protocol; empty unless the group is stable.
     pub metadata: Bytes,
-    /// Empty unless the group is stable.
+    /// The last that the leader made.
     pub assignment: Bytes,
 }
 

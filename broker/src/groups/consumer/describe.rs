@@ -26,7 +26,7 @@ impl Shard {
             client_host: member.value.client_host.clone(),
             topic_names: member.value.topic_names.clone(),
             topic_regex: member.value.topic_regex.clone(),
-            assignment: self.named(&without_epochs(&member.current.assigned)),
+            assignment: self.named(&held(member)),
             target: self.named(&group.target(member)),
             is_classic: member.is_classic(),
         };
@@ -48,4 +48,13 @@ impl Shard {
         };
         partitions.iter().filter_map(named).collect()
     }
+}
+
+/// What a member has, with what it has yet to give back.
+fn held(member: &Member) -> Partitions {
+    let mut held = without_epochs(&member.current.assigned);
+    for (topic, numbers) in without_epochs(&member.current.pending_revocation) {
+        held.entry(topic).or_default().extend(numbers);
+    }
+    held
 }

@@ -260,7 +260,7 @@ fn check(request: &ConsumerHeartbeatRequest, config: &GroupConfig) -> Result<(),
     if request.member_id.is_empty() && (request.version >= OWN_MEMBER_ID_FROM || request.member_epoch != 0) {
         return invalid("MemberId can't be empty.");
     }
-    if request.group_id.is_empty() {
+    if request.group_id.trim().is_empty() {
         return invalid("GroupId can't be empty.");
     }
     if is_empty(&request.instance_id) {
