@@ -23,7 +23,8 @@ pub async fn handle(
     });
     let mut response = AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: request.allow_replication_factor_change,
-        error_message: None,
+        // Kafka's controller answers an empty request without looking.
+        error_message: request.topics.is_empty().then(Default::default),
         ..AlterPartitionReassignmentsResponse::default()
     };
     let mut outcomes = match context.node.controller.alter_reassignments(asked.collect()).await {

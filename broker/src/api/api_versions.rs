@@ -78,6 +78,9 @@ const SERVED: &[ApiKey] = &[
     ApiKey::RemoveRaftVoter,
 ];
 
+/// The first version in whose replies features may have 0 as their lowest level (KAFKA-17011).
+const FIRST_OPTIONAL_VERSION: i16 = 4;
+
 /// The versions of an API that are served: all that Apache Kafka 4.3.1 or 3.9.1 serves.
 pub fn served(api: ApiKey) -> Option<RangeInclusive<i16>> {
     SERVED.contains(&api).then(|| api.stable_versions())
@@ -94,7 +97,13 @@ pub fn answer(
 ) -> Result<Outcome, RequestError> {
     let known = ApiKey::ApiVersions.stable_versions().contains(&version);
     if !known {
-        let response = response(node, ErrorCode::UnsupportedVersion);
+        // What to ask again with, and no more.
+        let versions = version_of(ApiKey::ApiVersions);
+        let response = ApiVersionsResponse {
+            error_code: ErrorCode::UnsupportedVersion.code(),
+            api_keys: versions.into_iter().collect(),
+            ..ApiVersionsResponse::default()
+        };
         return Context { node, session, version: 0, correlation_id }.reply(&response);
     }
     let request = ApiVersionsRequest::decode(&mut Decoder::new(body), version)?;
@@ -104,7 +113,7 @@ pub fn answer(
         if version >= 3 {
             session.set_software(&request.client_software_name, &request.client_software_version);
         }
-        response(node, ErrorCode::None)
+        response(node, version)
     } else {
         ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..ApiVersionsResponse::default() }
     };
@@ -119,18 +128,23 @@ fn is_software_text(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
 }
 
-fn response(node: &Node, error: ErrorCode) -> ApiVersionsResponse<'static> {
-    let api_keys = ApiKey::ALL.iter().filter_map(|&api| {
-        let versions = served(api)?;
-        Some(ApiVersion {
-            api_key: api.key(),
-            min_version: *versions.start(),
-            max_version: *versions.end(),
-            ..ApiVersion::default()
-        })
-    });
+/// The row of an API in the reply.
+fn version_of(api: ApiKey) -> Option<ApiVersion> {
+    let versions = served(api)?;
+    Some(ApiVersion {
+        api_key: api.key(),
+        min_version: *versions.start(),
+        max_version: *versions.end(),
+        ..ApiVersion::default()
+    })
+}
+
+fn response(node: &Node, version: i16) -> ApiVersionsResponse<'static> {
+    let api_keys = ApiKey::ALL.iter().copied().filter_map(version_of);
     let image = node.controller.image();
-    let supported_features = SUPPORTED_FEATURES.iter().map(|(name, range)| SupportedFeatureKey {
+    // Clients of earlier versions refuse a feature that may be off.
+    let shown = SUPPORTED_FEATURES.iter().filter(|(_, range)| version >= FIRST_OPTIONAL_VERSION || range.min > 0);
+    let supported_features = shown.map(|(name, range)| SupportedFeatureKey {
         name: (*name).into(),
         min_version: range.min,
         max_version: range.max,
@@ -146,7 +160,6 @@ fn response(node: &Node, error: ErrorCode) -> ApiVersionsResponse<'static> {
         ..FinalizedFeatureKey::default()
     });
     ApiVersionsResponse {
-        error_code: error.code(),
         api_keys: api_keys.collect(),
         supported_features: supported_features.collect(),
         finalized_features_epoch: image.offset,

@@ -6,7 +6,7 @@ use wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest}
 use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse};
 
 use super::Context;
-use crate::config::describe;
+use crate::config::{Properties, describe};
 use crate::metadata::{ApiError, CreateTopicResult, CreatedTopic, NewTopic};
 
 /// The first version whose reply tells what was made (KIP-525).
@@ -58,13 +58,15 @@ fn made(
     };
     if context.version >= FIRST_DETAILED_VERSION {
         let node = context.node;
-        let overrides = overrides.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+        let overrides: Properties =
+            overrides.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
         let image = node.controller.image();
         let mut entries = describe::topic(&node.config(), &node.dynamic_configs(&image), &overrides);
         entries.sort_by(|left, right| left.name.cmp(&right.name));
         let configs = entries.into_iter().map(|entry| CreatableTopicConfigs {
+            // What was asked for is repeated to the letter.
+            value: overrides.get(&*entry.name).cloned().or(entry.value).map(Into::into),
             name: entry.name.into(),
-            value: entry.value.map(Into::into),
             read_only: entry.is_read_only,
             config_source: entry.source.code(),
             is_sensitive: entry.is_sensitive,

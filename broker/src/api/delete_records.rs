@@ -1,6 +1,7 @@
 //! DeleteRecords (key 21): moves the start of logs. Source: `ReplicaManager.deleteRecords`,
 //! `Partition.deleteRecordsOnLeader`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use commitlog::LogError;
@@ -22,7 +23,9 @@ pub async fn handle(context: &Context<'_>, request: DeleteRecordsRequest<'_>) ->
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for asked in &topic.partitions {
+        // What stands twice is done once, as it stands last.
+        let asked: BTreeMap<i32, _> = topic.partitions.iter().map(|asked| (asked.partition_index, asked)).collect();
+        for asked in asked.into_values() {
             let deleted = delete(context, &topic.name, asked.partition_index, asked.offset).await;
             partitions.push(DeleteRecordsPartitionResult {
                 partition_index: asked.partition_index,

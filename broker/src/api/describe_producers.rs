@@ -8,6 +8,8 @@ use wire::messages::describe_producers_response::{
 };
 
 use super::Context;
+use crate::metadata::{ApiError, check_topic_name};
+use crate::replica::Lookup;
 
 /// Answers a request.
 pub fn handle<'a>(context: &Context<'_>, request: DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
@@ -20,10 +22,21 @@ pub fn handle<'a>(context: &Context<'_>, request: DescribeProducersRequest<'a>) 
 }
 
 fn partition<'a>(context: &Context<'_>, topic: &str, partition_index: i32) -> PartitionResponse<'a> {
-    let found = match context.node.replicas.by_name(topic, partition_index).found() {
+    let found = check_topic_name(topic).and_then(|()| {
+        let found = context.node.replicas.by_name(topic, partition_index);
+        // A partition that an existing topic has not is told by the code alone.
+        let message = matches!(found, Lookup::NoTopic).then(|| ErrorCode::UnknownTopicOrPartition.message().to_owned());
+        found.found().map_err(|code| ApiError { code, message })
+    });
+    let found = match found {
         Ok(found) => found,
-        Err(code) => {
-            return PartitionResponse { partition_index, error_code: code.code(), ..PartitionResponse::default() };
+        Err(error) => {
+            return PartitionResponse {
+                partition_index,
+                error_code: error.code.code(),
+                error_message: error.message.map(Into::into),
+                ..PartitionResponse::default()
+            };
         }
     };
     let active_producers = found.log().producers().into_iter().map(|producer| ProducerState {

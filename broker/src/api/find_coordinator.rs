@@ -13,6 +13,9 @@ use crate::internal_topics::InternalTopic;
 /// The first version that asks for several keys.
 const FIRST_BATCH_VERSION: i16 = 4;
 
+/// The key type of share groups, whose coordinator this broker has not.
+const SHARE: i8 = 2;
+
 /// Answers a request; makes the internal topic if it is missing.
 pub async fn handle<'a>(context: &Context<'_>, request: FindCoordinatorRequest<'a>) -> FindCoordinatorResponse<'a> {
     let topic = match request.key_type {
@@ -25,8 +28,15 @@ pub async fn handle<'a>(context: &Context<'_>, request: FindCoordinatorRequest<'
         Err(code) => Err(code),
     };
     let keys = if context.version < FIRST_BATCH_VERSION { vec![request.key] } else { request.coordinator_keys };
+    let is_kind = (0..=SHARE).contains(&request.key_type);
     let mut coordinators = keys.into_iter().map(|key| coordinator(context, key, found)).collect::<Vec<_>>();
     if context.version >= FIRST_BATCH_VERSION {
+        if !is_kind {
+            // A kind that there is not fails the request as a whole.
+            coordinators
+                .iter_mut()
+                .for_each(|one| one.error_message = Some(ErrorCode::InvalidRequest.message().into()));
+        }
         return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
     }
     let only = coordinators.swap_remove(0);
@@ -44,13 +54,12 @@ fn coordinator<'a>(context: &Context<'_>, key: Cow<'a, str>, found: Result<(), E
     match found {
         Ok(()) => {
             let (host, port) = context.node.advertised(&context.session.peer().listener);
-            let error_message = (context.version < FIRST_BATCH_VERSION).then(|| ErrorCode::None.name().into());
             Coordinator {
                 key,
                 node_id: context.node.config().node_id,
                 host: host.into(),
                 port: port.into(),
-                error_message,
+                error_message: Some(message(context, ErrorCode::None)),
                 ..Coordinator::default()
             }
         }
@@ -59,8 +68,17 @@ fn coordinator<'a>(context: &Context<'_>, key: Cow<'a, str>, found: Result<(), E
             node_id: -1,
             port: -1,
             error_code: code.code(),
-            error_message: Some(code.message().into()),
+            error_message: Some(message(context, code)),
             ..Coordinator::default()
         },
     }
+}
+
+/// Since several keys are asked for at once Kafka says nothing besides the codes.
+fn message(context: &Context<'_>, code: ErrorCode) -> Cow<'static, str> {
+    Cow::Borrowed(match code {
+        _ if context.version >= FIRST_BATCH_VERSION => "",
+        ErrorCode::None => code.name(),
+        _ => code.message(),
+    })
 }

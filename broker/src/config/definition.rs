@@ -5,7 +5,7 @@
 //! `DescribeConfigs` shows for it, is `support.tsv`. Both are parsed at first use, in some tens of microseconds, into
 //! slices of the program's own text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::error::ConfigError;
@@ -124,7 +124,12 @@ impl Definition {
     /// # Errors
     /// [`ConfigError::InvalidConfig`] with Kafka's words when the type or the rule does not hold.
     pub fn parse(&self, text: &str) -> Result<Value, ConfigError> {
-        let value = self.kind.parse(self.name, text)?;
+        let mut value = self.kind.parse(self.name, text)?;
+        if let (Rule::ListOf { .. }, Value::List(items)) = (&self.rule, &mut value) {
+            // Values from a list stand once each (KIP-1161).
+            let mut seen = HashSet::new();
+            items.retain(|item| seen.insert(item.clone()));
+        }
         self.rule.check(self.name, &value)?;
         Ok(value)
     }

@@ -244,8 +244,13 @@ pub(super) fn delete(image: &Image, topics: &[TopicSelector]) -> (Records, Vec<D
             _ => {}
         }
     }
+    // A name that maps to an id that stands there too is refused, and the id neither deleted nor answered.
+    let mapped: HashSet<Uuid> = names.keys().filter_map(|name| Some(image.topic(name)?.id)).collect();
     let (mut records, mut results, mut answered) = (Records::new(), Vec::new(), HashSet::new());
     for topic in topics {
+        if topic.name.is_none() && mapped.contains(&topic.id) {
+            continue;
+        }
         // What stands twice is answered once; what names nothing, or too much, each time.
         let names_one = topic.name.is_some() == topic.id.is_nil();
         if names_one && !answered.insert((&topic.name, topic.id)) {
@@ -301,7 +306,6 @@ fn delete_one(
             }
             match image.topic_by_id(id) {
                 None => return unknown(ErrorCode::UnknownTopicId, "This server does not host this topic ID."),
-                // Kafka answers for the name that maps to the id, and for the id not at all.
                 Some(found) => found,
             }
         }
