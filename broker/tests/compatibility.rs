@@ -11,7 +11,9 @@ const HEAD: &str = "\
 The broker serves the versions of Apache Kafka 4.3 and, besides them, the older ones that 3.9 still served, so that clients
 of the 0.10 era work too. Records of formats v0 and v1 are converted at the door, in and out; on the disk there is only v2.
 
-This page is written from the code: `UPDATE_DOCS=1 cargo test -p broker --test compatibility`.
+This page is written from the code: `UPDATE_DOCS=1 cargo test -p broker --test compatibility`. The last column is more than
+words: `cargo test -p e2e --test differential` sends the same requests to this broker and to Apache Kafka 4.3.1 and 3.9.1, in
+every version of every API but those for security and quotas, and lets no other difference pass.
 
 | Key | API | Versions | What differs from Apache Kafka on one node |
 |---:|---|---|---|
@@ -29,21 +31,24 @@ const TAIL: &str = "
 
 - One node: a replication factor above 1 is refused as Kafka refuses it with one broker, but internal topics are made with
   one replica whatever `offsets.topic.replication.factor` and `transaction.state.log.replication.factor` say.
-- Compressed batches are decompressed only where a setting of the topic needs to see single records; Kafka always does.
 - `broker.acks.fsync=true` has `acks=all` wait for an fsync; Kafka has no such setting.
 - A new data directory carries `kraft.version` 1, as `kafka-storage format --standalone` makes it.
 - Settings that Kafka knows and this broker does not act on are named in a warning at the start; a name that Kafka does not
   know is an error.
 ";
 
-/// What a client may notice, by API.
-fn difference(api: ApiKey) -> &'static str {
-    match api {
-        ApiKey::Produce | ApiKey::Fetch => "Versions of 3.9 with their formats.",
-        ApiKey::CreatePartitions => "A request for more than 10,000 partitions makes none, instead of some.",
-        ApiKey::DeleteTopics => "Replies are in the order of the request.",
-        _ => "",
+/// What a client may notice, by API: the table that the differential tester lets pass too.
+fn difference(api: ApiKey) -> String {
+    let rows = include_str!("../differences.tsv").lines().filter(|line| !line.starts_with('#'));
+    let columns = rows.map(|line| line.split('\t').collect::<Vec<_>>());
+    let texts = columns.filter(|columns| columns[0] == api.name()).map(|columns| columns[5]);
+    let mut told: Vec<&str> = Vec::new();
+    for text in texts.filter(|text| !text.is_empty()) {
+        if !told.contains(&text) {
+            told.push(text);
+        }
     }
+    told.join(" ")
 }
 
 fn page() -> String {
