@@ -5,6 +5,7 @@
 //! `E2E_REQUIRE` names that prerequisite (with commas between several): then it fails ([`prerequisites`]).
 
 mod broker;
+pub mod differential;
 mod ports;
 pub mod prerequisites;
 mod process;
