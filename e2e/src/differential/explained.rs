@@ -1,10 +1,14 @@
 //! Differences that are deliberate: the table that `docs/compatibility.md` is written from.
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use super::compare::Difference;
 
 const TABLE: &str = include_str!("../../../broker/differences.tsv");
+
+/// The field of a row that no reply shows.
+const ONLY_TOLD: &str = "-";
 
 /// One row: where the brokers may differ, and how.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +23,8 @@ struct Row {
 /// The rows of the table.
 #[derive(Debug)]
 pub struct Explained {
-    rows: Vec<Row>,
+    /// Each with whether it covered anything.
+    rows: Vec<(Row, Cell<bool>)>,
 }
 
 impl Explained {
@@ -35,7 +40,7 @@ impl Explained {
             let &[api, versions, field, ours, theirs, _text] = columns.as_slice() else {
                 panic!("a line of broker/differences.tsv has no six columns: {line}")
             };
-            Row { api, versions, field, ours, theirs }
+            (Row { api, versions, field, ours, theirs }, Cell::new(false))
         });
         Self { rows: rows.collect() }
     }
@@ -43,13 +48,23 @@ impl Explained {
     /// Whether a row covers the difference.
     #[must_use]
     pub fn covers(&self, api: &str, version: i16, difference: &Difference) -> bool {
-        self.rows.iter().any(|row| {
+        let found = self.rows.iter().find(|(row, _)| {
             row.api == api
                 && range(row.versions).contains(&version)
                 && matches(row.field, &difference.field)
                 && matches(row.ours, &difference.ours)
                 && matches(row.theirs, &difference.theirs)
-        })
+        });
+        if let Some((_, used)) = found {
+            used.set(true);
+        }
+        found.is_some()
+    }
+
+    /// Rows that covered nothing, but for those that only tell.
+    pub fn unused(&self) -> impl Iterator<Item = String> {
+        let unused = self.rows.iter().filter(|(row, used)| row.field != ONLY_TOLD && !used.get());
+        unused.map(|(row, _)| format!("{} {} {}: {} {}", row.api, row.versions, row.field, row.ours, row.theirs))
     }
 }
 

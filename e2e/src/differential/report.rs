@@ -124,6 +124,12 @@ impl Report {
         self.trace(&format!("{scenario} {:.1} s", time.as_secs_f64()));
     }
 
+    /// Rows of the table of differences that were not needed here.
+    #[must_use]
+    pub fn unused(&self) -> BTreeSet<String> {
+        self.explained.unused().collect()
+    }
+
     /// Whether that version was compared.
     #[must_use]
     pub fn has(&self, api: ApiKey, version: i16) -> bool {
