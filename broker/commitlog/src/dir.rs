@@ -130,9 +130,12 @@ impl LogDir {
             }
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(DELETE_FOLDER) {
+            if name.ends_with(DELETE_FOLDER) || name.ends_with(FUTURE_FOLDER) {
+                if name.ends_with(FUTURE_FOLDER) {
+                    warn!(folder = %name, "move between log directories was interrupted: ask for it again");
+                }
                 self.env.trash.add(vec![entry.path()], i64::MIN);
-            } else if name.ends_with(STRAY_FOLDER) || name.ends_with(FUTURE_FOLDER) {
+            } else if name.ends_with(STRAY_FOLDER) {
                 warn!(folder = %name, "folder that Kafka has set aside is left alone");
             } else if let Some(partition) = TopicPartition::parse(&name) {
                 found.push(partition);

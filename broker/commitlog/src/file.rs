@@ -49,6 +49,20 @@ impl Folder {
         Ok(())
     }
 
+    /// Lets `moved`, a complete copy, take the folder's place as `to`. The folder itself is then `gone`.
+    pub(crate) fn replace(&self, moved: &Path, to: PathBuf, gone: &Path) -> Result<(), LogError> {
+        let disk = &*self.env.disk;
+        let mut path = self.path.write();
+        disk.rename(moved, &to).map_err(LogError::io("rename", moved))?;
+        if let Err(error) = disk.rename(&path, gone) {
+            // There must not be two folders of one log.
+            disk.rename(&to, moved).map_err(LogError::io("rename", &*to))?;
+            return Err(LogError::io("rename", &*path)(error));
+        }
+        *path = to;
+        Ok(())
+    }
+
     pub(crate) fn sync(&self) -> Result<(), LogError> {
         let path = self.path();
         self.env.disk.sync_dir(&path).map_err(LogError::io("fsync folder", &path))

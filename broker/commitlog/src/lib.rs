@@ -10,7 +10,7 @@
 //!
 //! // One a log directory.
 //! LogDir::open(&Arc<Env>, path) -> Result<LogDir, DirError>    // takes `.lock`, reads the checkpoints, notes a clean stop
-//! dir.scan() -> Result<Vec<TopicPartition>>                    // `<topic>-<n>` folders; `-delete` ones go to the trash
+//! dir.scan() -> Result<Vec<TopicPartition>>                    // `<topic>-<n>` folders; `-delete`, `-future`: to the trash
 //! dir.open_logs(&[TopicPartition], threads, now_ms, |&TopicPartition| -> Arc<LogConfig>) -> Vec<Result<Log, LogError>>
 //! dir.create_log(&TopicPartition, topic_id: Uuid, Arc<LogConfig>, now_ms) -> Result<Log, LogError>
 //! dir.write_checkpoints(logs: impl IntoIterator<Item = &Log>)  // recovery point, log start, high watermark
@@ -40,6 +40,7 @@
 //! log.truncate_to(offset, now_ms)   log.truncate_fully_and_start_at(offset, now_ms)
 //! log.update_config(Arc<LogConfig>)   log.size() -> u64   log.segment_count()   log.topic_id()   log.is_offline()
 //! log.close()                                                   // flush, producer snapshot, trim: then a start is cheap
+//! log.move_to(directory, &MoveProgress, now_ms)                 // blocks, copies; appends and reads go on meanwhile
 //! log.delete(now_ms)                                            // renames to `<topic>-<n>.<uuid>-delete`, trash later
 //!
 //! // Compaction, on threads of their own.
@@ -109,7 +110,8 @@ pub use env::Env;
 pub use epoch_cache::{EpochEnd, EpochEntry};
 pub use error::{AppendError, LogError, RecordError};
 pub use log::{
-    Cleanable, Fetched, FileSlice, Isolation, Log, OffsetQuery, Offsets, OpenOptions, ReadError, TimestampOffset,
+    Cleanable, Fetched, FileSlice, Isolation, Log, MoveProgress, OffsetQuery, Offsets, OpenOptions, ReadError,
+    TimestampOffset,
 };
 pub use names::TopicPartition;
 pub use producer::{ProducerInfo, VerificationGuard};

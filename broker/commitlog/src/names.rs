@@ -35,7 +35,16 @@ impl TopicPartition {
 
     /// The name of its folder once it is deleted: at most 255 bytes, the topic is cut where needed.
     pub fn delete_folder_name(&self) -> String {
-        let tail = format!("-{}.{}{DELETE_FOLDER}", self.partition, Uuid::new_v4().simple());
+        self.folder_name(DELETE_FOLDER)
+    }
+
+    /// The name of its folder in another directory until it has moved there.
+    pub(crate) fn future_folder_name(&self) -> String {
+        self.folder_name(FUTURE_FOLDER)
+    }
+
+    fn folder_name(&self, end: &str) -> String {
+        let tail = format!("-{}.{}{end}", self.partition, Uuid::new_v4().simple());
         let mut keep = self.topic.len().min(255 - tail.len());
         while !self.topic.is_char_boundary(keep) {
             keep -= 1;

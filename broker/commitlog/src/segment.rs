@@ -97,6 +97,11 @@ impl Segment {
         Ok(segment)
     }
 
+    /// The segment with nothing of it in memory, as after a clean start.
+    pub(crate) fn forgetful(&self, folder: &Arc<Folder>) -> Segment {
+        Segment::new(folder, self.base_offset, Suffix::None, self.size(), self.created_ms)
+    }
+
     /// Bytes of whole batches.
     pub(crate) fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use commitlog::fault::{FaultyDisk, Loss};
-use commitlog::{Env, Isolation, Log, LogConfig, OffsetQuery, OpenOptions};
+use commitlog::{Env, Isolation, Log, LogConfig, MoveProgress, OffsetQuery, OpenOptions};
 use common::*;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -212,6 +212,36 @@ fn check(log: &Log, model: &Model, at: usize) {
     }
 }
 
+/// Takes the steps; after every so many of them the log moves to the other of two directories.
+fn run(steps: &[Step], segment: u64, moves: usize) {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut path = folders[0].path().join("t-0");
+    let config = LogConfig { retention_ms: -1, message_timestamp_after_max_ms: i64::MAX, ..small_segments(segment) };
+    let mut subject = Subject::open(&path, &config, &OpenOptions::new(NOW));
+    let mut model = Model::default();
+    for (at, step) in steps.iter().enumerate() {
+        subject = apply(subject, &mut model, &path, step);
+        if (at + 1) % moves == 0 {
+            let to = folders[(at + 1) / moves % 2].path();
+            subject.log.move_to(to, &MoveProgress::default(), NOW).unwrap();
+            let old = std::mem::replace(&mut path, to.join("t-0"));
+            assert_eq!(subject.log.folder(), path);
+            assert!(!old.exists(), "the log is in both directories");
+            check(&subject.log, &model, at * 3);
+        }
+        // Reading everything after every append would be most of the time.
+        if !matches!(step, Step::Append(..)) || at % 8 == 0 {
+            check(&subject.log, &model, at * 7);
+        }
+    }
+    // Recovery from nothing but the records gives the same log.
+    let options = OpenOptions { log_start_offset: model.start, ..OpenOptions::new(NOW) };
+    let subject = subject.stop(&path, &Step::Kill);
+    drop(subject);
+    let subject = Subject::open(&path, &config, &options);
+    check(&subject.log, &model, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
@@ -220,23 +250,13 @@ proptest! {
 
     #[test]
     fn a_log_is_a_list_that_survives(steps in proptest::collection::vec(step(), 1..60), segment in 250..2000_u64) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("t-0");
-        let config = LogConfig { retention_ms: -1, message_timestamp_after_max_ms: i64::MAX, ..small_segments(segment) };
-        let mut subject = Subject::open(&path, &config, &OpenOptions::new(NOW));
-        let mut model = Model::default();
-        for (at, step) in steps.iter().enumerate() {
-            subject = apply(subject, &mut model, &path, step);
-            // Reading everything after every append would be most of the time.
-            if !matches!(step, Step::Append(..)) || at % 8 == 0 {
-                check(&subject.log, &model, at * 7);
-            }
-        }
-        // Recovery from nothing but the records gives the same log.
-        let options = OpenOptions { log_start_offset: model.start, ..OpenOptions::new(NOW) };
-        let subject = subject.stop(&path, &Step::Kill);
-        drop(subject);
-        let subject = Subject::open(&path, &config, &options);
-        check(&subject.log, &model, 0);
+        run(&steps, segment, usize::MAX);
+    }
+
+    #[test]
+    fn a_log_that_moves_is_the_same_list(
+        steps in proptest::collection::vec(step(), 1..40), segment in 250..2000_u64, moves in 2..12_usize
+    ) {
+        run(&steps, segment, moves);
     }
 }

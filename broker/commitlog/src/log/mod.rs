@@ -26,6 +26,7 @@ mod load;
 mod lookup;
 mod read;
 mod recover;
+mod relocate;
 mod replace;
 mod write;
 
@@ -41,6 +42,7 @@ pub use load::OpenOptions;
 pub use lookup::{OffsetQuery, TimestampOffset};
 pub use read::{Fetched, FileSlice, Isolation, ReadError};
 pub(crate) use recover::RecoveredBatches;
+pub use relocate::MoveProgress;
 pub use replace::Cleanable;
 
 use crate::checkpoint;
