@@ -1,8 +1,7 @@
 //! AlterReplicaLogDirs (key 34): moves partitions between log directories. Source: `ReplicaManager.alterReplicaLogDirs`,
 //! KIP-113.
 //!
-//! A partition that is in the directory already stays there, as in Kafka. A move to another of several directories is
-//! refused with `KAFKA_STORAGE_ERROR`: this broker does not copy logs while it serves them.
+//! The answer comes at once; the move is done in the background, and DescribeLogDirs shows it until it is done.
 
 use indexmap::IndexMap;
 use wire::ErrorCode;
@@ -40,13 +39,16 @@ pub fn handle(context: &Context<'_>, request: AlterReplicaLogDirsRequest<'_>) ->
 
 fn outcome(context: &Context<'_>, topic: &str, index: i32, path: &str) -> ErrorCode {
     let replicas = &context.node.replicas;
-    if !replicas.volumes().iter().any(|volume| absolute(volume.dir.path()) == path) {
+    let Some(volume) = replicas.volumes().iter().find(|volume| absolute(volume.dir.path()) == path) else {
         return ErrorCode::LogDirNotFound;
-    }
+    };
     let partition = match replicas.by_name(topic, index).found() {
         Ok(partition) => partition,
         Err(code) => return code,
     };
-    let here = partition.log().folder().parent().is_some_and(|folder| absolute(folder) == path);
-    if here { ErrorCode::None } else { ErrorCode::KafkaStorageError }
+    let here = partition.log().folder().parent() == Some(volume.dir.path());
+    if !here || replicas.moving(&partition).is_some() {
+        replicas.start_move(&partition, volume.dir.path());
+    }
+    ErrorCode::None
 }

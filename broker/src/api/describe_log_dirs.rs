@@ -34,21 +34,15 @@ pub fn handle(context: &Context<'_>, request: DescribeLogDirsRequest<'_>) -> Des
 
 fn describe(context: &Context<'_>, volume: &Volume, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult<'static> {
     let path = volume.dir.path();
-    let mut topics: BTreeMap<&Arc<str>, BTreeMap<i32, i64>> = BTreeMap::new();
-    for partition in partitions.iter().filter(|partition| partition.log().folder().parent() == Some(path)) {
-        let size = i64::try_from(partition.log().size()).unwrap_or(i64::MAX);
-        topics.entry(partition.topic()).or_default().insert(partition.index(), size);
+    let mut topics: BTreeMap<&Arc<str>, BTreeMap<i32, DescribeLogDirsPartition>> = BTreeMap::new();
+    for partition in partitions {
+        if let Some(described) = describe_partition(context, partition, path) {
+            topics.entry(partition.topic()).or_default().insert(partition.index(), described);
+        }
     }
-    let topics = topics.into_iter().map(|(name, sizes)| DescribeLogDirsTopic {
+    let topics = topics.into_iter().map(|(name, partitions)| DescribeLogDirsTopic {
         name: name.to_string().into(),
-        partitions: sizes
-            .into_iter()
-            .map(|(partition_index, partition_size)| DescribeLogDirsPartition {
-                partition_index,
-                partition_size,
-                ..DescribeLogDirsPartition::default()
-            })
-            .collect(),
+        partitions: partitions.into_values().collect(),
         ..DescribeLogDirsTopic::default()
     });
     let image = context.node.controller.image();
@@ -63,6 +57,23 @@ fn describe(context: &Context<'_>, volume: &Volume, partitions: &[Arc<Partition>
         is_cordoned: cordoned.is_some_and(|dirs| dirs.contains(&volume.id)),
         ..DescribeLogDirsResult::default()
     }
+}
+
+/// A partition in a directory: there, or on its way there.
+fn describe_partition(context: &Context<'_>, partition: &Partition, path: &Path) -> Option<DescribeLogDirsPartition> {
+    let log = partition.log();
+    let size = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let described = DescribeLogDirsPartition { partition_index: partition.index(), ..Default::default() };
+    if log.folder().parent() == Some(path) {
+        return Some(DescribeLogDirsPartition { partition_size: size(log.size()), ..described });
+    }
+    let moving = context.node.replicas.moving(partition).filter(|wanted| wanted.to == path)?;
+    Some(DescribeLogDirsPartition {
+        partition_size: size(moving.progress.bytes()),
+        offset_lag: (log.offsets().log_end - moving.progress.end_offset()).max(0),
+        is_future_key: true,
+        ..described
+    })
 }
 
 /// A path as Kafka prints it: from the root, links and dots as they are.

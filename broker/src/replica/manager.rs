@@ -1,18 +1,20 @@
 //! All partitions of this broker, in step with metadata. Source: `ReplicaManager`, `LogManager`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use commitlog::{Env, Log, LogConfig, LogDir, LogError, TopicPartition};
+use commitlog::{Env, Log, LogConfig, LogDir, LogError, MoveProgress, TopicPartition};
 use parking_lot::{Mutex, RwLock};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 use wire::ErrorCode;
 
 use super::partition::Partition;
 use crate::config::TopicConfig;
+use crate::maintenance;
 use crate::metadata::{Image, Topic};
+use crate::node::now_ms;
 
 /// The metadata log's topic, whose folder the controller looks after.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -81,6 +83,17 @@ pub struct ReplicaManager {
     topics: RwLock<Topics>,
     /// Held while metadata is being followed, so that two changes do not make the same log.
     following: Mutex<()>,
+    /// Partitions that are to be in another directory, until they are.
+    moves: Mutex<HashMap<TopicPartition, Move>>,
+}
+
+/// A partition on its way to another directory.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// The directory.
+    pub to: PathBuf,
+    /// How far it is.
+    pub progress: Arc<MoveProgress>,
 }
 
 /// Settings by topic name, as metadata has them.
@@ -100,11 +113,13 @@ impl ReplicaManager {
         config_of: ConfigOf<'_>,
         now_ms: i64,
     ) -> Result<Self, StartError> {
-        let manager = Self { env, volumes, topics: RwLock::default(), following: Mutex::default() };
+        let manager =
+            Self { env, volumes, topics: RwLock::default(), following: Mutex::default(), moves: Mutex::default() };
         let mut opened = HashMap::new();
         for volume in &manager.volumes {
             let dir = &volume.dir;
-            let known = manager.known_partitions(volume, image, now_ms)?;
+            let is_open = |partition: &TopicPartition| matches!(opened.get(partition), Some(Ok(_)));
+            let known = manager.known_partitions(volume, image, &is_open, now_ms)?;
             let logs = dir.open_logs(&known, threads, now_ms, |partition| config_of(image, &partition.topic).log);
             opened.extend(known.into_iter().zip(logs));
         }
@@ -116,7 +131,14 @@ impl ReplicaManager {
     }
 
     /// The partitions of `image` that have a folder in a directory; other folders are set aside to be deleted.
-    fn known_partitions(&self, volume: &Volume, image: &Image, now_ms: i64) -> Result<Vec<TopicPartition>, StartError> {
+    /// A partition that is open from another directory already was on its way there: both folders hold the same.
+    fn known_partitions(
+        &self,
+        volume: &Volume,
+        image: &Image,
+        is_open: &dyn Fn(&TopicPartition) -> bool,
+        now_ms: i64,
+    ) -> Result<Vec<TopicPartition>, StartError> {
         let dir = &volume.dir;
         let mut known = Vec::new();
         for partition in dir.scan()? {
@@ -131,11 +153,12 @@ impl ReplicaManager {
                     && (dir.was_stopped_cleanly()
                         || dir.topic_id(&partition).is_ok_and(|id| id.is_none_or(|id| id == topic.id)))
             });
-            if topic.is_some() {
+            if topic.is_some() && !is_open(&partition) {
                 known.push(partition);
                 continue;
             }
-            warn!(%partition, "folder belongs to no topic; it will be deleted");
+            let why = if topic.is_some() { "is in another directory, too" } else { "belongs to no topic" };
+            warn!(%partition, directory = %dir.path().display(), "folder {why}; it will be deleted");
             if let Err(error) = dir.discard(&partition, now_ms + STRAY_DELAY_MS) {
                 error!(%partition, %error, "folder not set aside");
             }
@@ -201,6 +224,45 @@ impl ReplicaManager {
                 error!(topic = name, partition = partition.index(), %error, "log not deleted");
             }
         }
+    }
+
+    /// Has a partition moved to a directory in the background. Where it is under way to another one, it goes on to this
+    /// one from there.
+    pub fn start_move(self: &Arc<Self>, partition: &Arc<Partition>, to: &Path) {
+        let key = TopicPartition::new(&**partition.topic(), partition.index());
+        let wanted = Move { to: to.to_path_buf(), progress: Arc::default() };
+        if self.moves.lock().insert(key.clone(), wanted).is_some() {
+            return;
+        }
+        let (manager, partition) = (Arc::clone(self), Arc::clone(partition));
+        tokio::task::spawn_blocking(move || {
+            while let Some(Move { to, progress }) = manager.next_move(&key, &partition) {
+                match partition.log().move_to(&to, &progress, now_ms()) {
+                    Ok(()) => info!(partition = %key, directory = %to.display(), "log moved"),
+                    Err(error) => {
+                        error!(partition = %key, directory = %to.display(), %error, "log not moved");
+                        manager.moves.lock().remove(&key);
+                    }
+                }
+            }
+            maintenance::checkpoint(&manager);
+        });
+    }
+
+    /// Where a partition is still to go; forgets it once it is there.
+    fn next_move(&self, key: &TopicPartition, partition: &Partition) -> Option<Move> {
+        let mut moves = self.moves.lock();
+        let wanted = moves.get(key)?.clone();
+        if partition.log().folder().parent() == Some(&wanted.to) {
+            moves.remove(key);
+            return None;
+        }
+        Some(wanted)
+    }
+
+    /// The partition's move, if it is under way.
+    pub fn moving(&self, partition: &Partition) -> Option<Move> {
+        self.moves.lock().get(&TopicPartition::new(&**partition.topic(), partition.index())).cloned()
     }
 
     fn follow_topic(

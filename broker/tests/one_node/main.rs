@@ -3,8 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-#[path = "every_api/client.rs"]
+#[path = "../every_api/client.rs"]
 mod client;
+mod log_dirs;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,0 +1,68 @@
+//! Partitions on several disks.
+
+use std::time::Instant;
+
+use wire::{ErrorCode, messages as m};
+
+use super::{LONG, clients, connect, create, fetch, produce, start};
+
+/// Every directory that describes the topic's partition, and whether it is still on its way there.
+fn directories(port: u16, topic: &str) -> Vec<(String, bool)> {
+    use m::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
+    let asked = DescribableLogDirTopic { topic: topic.into(), partitions: vec![0], ..Default::default() };
+    let request = DescribeLogDirsRequest { topics: Some(vec![asked]), ..Default::default() };
+    let read = connect(port).read(2, &request, |reply| {
+        let of = |dir: &m::describe_log_dirs_response::DescribeLogDirsResult<'_>| {
+            let partitions = dir.topics.iter().flat_map(|topic| &topic.partitions);
+            partitions.map(|partition| (dir.log_dir.to_string(), partition.is_future_key)).collect::<Vec<_>>()
+        };
+        reply.results.iter().flat_map(of).collect()
+    });
+    read.unwrap()
+}
+
+fn move_to(port: u16, topic: &str, path: &str) -> i16 {
+    use m::alter_replica_log_dirs_request::{
+        AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest as Request,
+    };
+    let topics = vec![AlterReplicaLogDirTopic { name: topic.into(), partitions: vec![0], ..Default::default() }];
+    let request = Request {
+        dirs: vec![AlterReplicaLogDir { path: path.into(), topics, ..Default::default() }],
+        ..Default::default()
+    };
+    connect(port).read(1, &request, |reply| reply.results[0].partitions[0].error_code).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_moves_to_another_log_directory() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let paths = folders.each_ref().map(|folder| folder.path().to_str().unwrap().to_owned());
+    let dirs = paths.join(",");
+    let (broker, port) = start(folders[0].path(), &[("log.dirs", &dirs)]).await;
+    let known = paths.clone();
+    let there = clients(move || {
+        assert_eq!(create(port, "moving", &[]).0, 0);
+        let mut client = connect(port);
+        assert_eq!(produce(&mut client, "moving"), 0);
+        let [(from, false)] = &directories(port, "moving")[..] else { panic!("the partition is in no one directory") };
+        let to = known.into_iter().find(|path| path != from).unwrap();
+        assert_eq!(move_to(port, "moving", "/nowhere"), ErrorCode::LogDirNotFound.code());
+        assert_eq!(move_to(port, "moving", &to), 0);
+        let deadline = Instant::now() + LONG;
+        while directories(port, "moving") != [(to.clone(), false)] {
+            assert!(Instant::now() < deadline, "the partition has not moved");
+        }
+        assert_eq!(produce(&mut client, "moving"), 0);
+        to
+    })
+    .await;
+    broker.shutdown().await;
+    let (broker, port) = start(folders[0].path(), &[("log.dirs", &dirs)]).await;
+    clients(move || {
+        assert_eq!(directories(port, "moving"), [(there, false)]);
+        let records = fetch(&mut connect(port), "moving", 1, LONG);
+        assert!(records.starts_with(&1i64.to_be_bytes()));
+    })
+    .await;
+    broker.shutdown().await;
+}
