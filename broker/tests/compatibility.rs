@@ -13,7 +13,7 @@ of the 0.10 era work too. Records of formats v0 and v1 are converted at the door
 
 This page is written from the code: `UPDATE_DOCS=1 cargo test -p broker --test compatibility`. The last column is more than
 words: `cargo test -p e2e --test differential` sends the same requests to this broker and to Apache Kafka 4.3.1 and 3.9.1, in
-every version of every API but those for security and quotas, and lets no other difference pass.
+every version of every API, and lets no other difference pass.
 
 | Key | API | Versions | What differs from Apache Kafka on one node |
 |---:|---|---|---|

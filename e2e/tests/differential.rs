@@ -1,7 +1,7 @@
 //! Our broker answers as Apache Kafka does: the same requests to both, and their replies compared field by field.
 //!
 //! - `DIFFERENTIAL_REPORT` names a file for the table of API x version x verdict, which is printed too.
-//! - `DIFFERENTIAL_ONLY` limits the scenarios to those whose names contain it.
+//! - `DIFFERENTIAL_ONLY` limits the scenarios to those whose names contain it, or one of several with commas between them.
 //! - `DIFFERENTIAL_CASES` is the number of generated sequences of each kind; default 12.
 //! - `DIFFERENTIAL_SEED` is the seed of the generated sequences: a number, or `random`. A failure names its seed.
 

@@ -112,6 +112,9 @@ const FIELDS: &[Row] = &[
     ("WriteTxnMarkers", "partitions", Rule::Unordered(&["partitionIndex"]), "a set"),
     ("WriteTxnMarkers", "topics", Rule::Unordered(&["name"]), "a set"),
     ("ListConfigResources", "configResources", Rule::Unordered(&["resourceType", "resourceName"]), "a set"),
+    ("AlterUserScramCredentials", "results", Rule::Unordered(&["user"]), "a set"),
+    ("DescribeUserScramCredentials", "results", Rule::Unordered(&["user"]), "a set"),
+    ("DescribeClientQuotas", "entries", Rule::Unordered(&["entity"]), "a set"),
     ("UpdateFeatures", "results", Rule::Unordered(&["feature"]), "a set"),
 ];
 

@@ -11,6 +11,7 @@ mod log;
 mod metadata;
 mod partitions;
 mod produce;
+mod security;
 mod topics;
 mod transaction_queries;
 mod transactions;
@@ -39,6 +40,7 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         consumer_groups::SCENARIOS,
         transactions::SCENARIOS,
         transaction_queries::SCENARIOS,
+        security::SCENARIOS,
     ]
     .into_iter()
     .flatten()
