@@ -27,11 +27,12 @@ pub(crate) struct Letter {
     offset: i64,
 }
 
-/// A form, or a JSON body with the token in `Authorization`.
-#[derive(Debug, Deserialize)]
+/// What the form sends. (Not a flattened [`Letter`], in which a form's numbers stay texts.)
+#[derive(Deserialize)]
 pub(crate) struct Replay {
-    #[serde(flatten)]
-    letter: Letter,
+    topic: String,
+    partition: i32,
+    offset: i64,
     token: String,
 }
 
@@ -82,7 +83,8 @@ pub(crate) async fn show(State(page): State<Arc<Inner>>, Query(letter): Query<Le
 
 /// `POST /dead/replay`, from the form.
 pub(crate) async fn replay_form(State(page): State<Arc<Inner>>, Form(form): Form<Replay>) -> Response {
-    match replay(&page, &form.letter, &form.token).await {
+    let Replay { topic, partition, offset, token } = form;
+    match replay(&page, &Letter { topic, partition, offset }, &token).await {
         Ok(()) => Redirect::to("/#dead-title").into_response(),
         Err(refusal) => refusal.answer().into_response(),
     }
