@@ -124,7 +124,8 @@ impl Service for Notifier {
     async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
         // Parts may end on their own; that must not stop other services of the same process.
         let ours = shutdown.child_token();
-        let page = Page::new(self.handle(), self.settings.rules.calories_threshold, self.settings.admin_token.clone());
+        let Settings { rules, admin_token, .. } = &self.settings;
+        let page = Page::new(self.handle(), rules.calories_threshold, admin_token.clone(), ours.clone());
         let server = http::Server::bind(&self.settings.listen, &self.handle).await?.merge(page.routes());
         let port = server.address().port();
         let server = server.spawn(ours.clone());

@@ -79,10 +79,10 @@ impl std::fmt::Debug for AdminToken {
 }
 
 impl Page {
-    /// A page with nothing on it yet.
+    /// A page with nothing on it yet. Its readers are let go when the token is cancelled.
     #[must_use]
-    pub fn new(handle: Handle, threshold: f64, admin: Option<AdminToken>) -> Self {
-        let (feed, views, updates) = (Feed::new(threshold), Views::new(), Updates::new());
+    pub fn new(handle: Handle, threshold: f64, admin: Option<AdminToken>, shutdown: CancellationToken) -> Self {
+        let (feed, views, updates) = (Feed::new(threshold), Views::new(), Updates::new(shutdown));
         let inner = Inner { feed, views, updates, handle, admin, kafka: OnceLock::new() };
         Self { inner: Arc::new(inner) }
     }

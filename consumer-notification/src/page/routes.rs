@@ -113,7 +113,12 @@ async fn events(State(page): State<Arc<Inner>>) -> impl IntoResponse {
 fn stream(page: Arc<Inner>) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold((page, None::<Receiver<Arc<str>>>), |(page, reader)| async move {
         let Some(mut reader) = reader else { return Some(snapshot(page)) };
-        match reader.recv().await {
+        let received = tokio::select! {
+            received = reader.recv() => received,
+            // A reader left waiting would keep the server from ending.
+            () = page.updates.over.cancelled() => Err(RecvError::Closed),
+        };
+        match received {
             Ok(update) => Some((Ok(Event::default().event("update").data(&*update)), (page, Some(reader)))),
             // Too slow: it starts over with what is on the page now.
             Err(RecvError::Lagged(_)) => Some(snapshot(page)),

@@ -20,11 +20,13 @@ const BACKLOG: usize = 16;
 pub(crate) struct Updates {
     changed: Notify,
     readers: broadcast::Sender<Arc<str>>,
+    /// Cancelled when no more will come.
+    pub(crate) over: CancellationToken,
 }
 
 impl Updates {
-    pub(crate) fn new() -> Self {
-        Self { changed: Notify::new(), readers: broadcast::Sender::new(BACKLOG) }
+    pub(crate) fn new(over: CancellationToken) -> Self {
+        Self { changed: Notify::new(), readers: broadcast::Sender::new(BACKLOG), over }
     }
 
     /// Something is new.
