@@ -10,6 +10,8 @@ use crate::programs::shared;
 pub const REQUIRE: &str = "E2E_REQUIRE";
 /// The Python interpreter that has kafka-python.
 pub const PYTHON: &str = "E2E_PYTHON";
+/// The path of axe-core's `axe.min.js`.
+pub const AXE: &str = "E2E_AXE";
 
 /// What a test needs besides our own programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum Prerequisite {
     Kcat,
     /// Python with kafka-python.
     Python,
+    /// Chromium with its driver, and axe-core.
+    Browser,
     /// Java, and a real Apache Kafka in `../shared`.
     Java,
     /// The real recipe pages in `../shared`, and tar with zstd.
@@ -31,6 +35,7 @@ impl Prerequisite {
         match self {
             Self::Kcat => "kcat",
             Self::Python => "python",
+            Self::Browser => "browser",
             Self::Java => "java",
             Self::Pages => "pages",
             Self::Root => "root",
@@ -41,6 +46,9 @@ impl Prerequisite {
         match self {
             Self::Kcat => "apt-get install kafkacat",
             Self::Python => "pip install kafka-python, and name that interpreter in E2E_PYTHON",
+            Self::Browser => {
+                "apt-get install chromium chromium-driver, npm install axe-core, and name its axe.min.js in E2E_AXE"
+            }
             Self::Java => "install Java and Maven, with Apache Kafka's launcher in ../shared/tools/apache-kafka",
             Self::Pages => "put pages.tar.zst into ../shared/recipes, and install tar and zstd",
             Self::Root => "run as root, where file systems may be mounted",
@@ -81,6 +89,14 @@ pub fn python(test: &str) -> Option<PathBuf> {
     let python = std::env::var_os(PYTHON).map_or_else(|| PathBuf::from("python3"), PathBuf::from);
     let found = runs(Command::new(&python).args(["-c", "import kafka"])).then_some(python);
     Prerequisite::Python.or_skip(found, test)
+}
+
+/// The path of `axe.min.js`, the accessibility checks that run in Chromium, where that and its driver are there too.
+#[must_use]
+pub fn browser(test: &str) -> Option<PathBuf> {
+    let axe = std::env::var_os(AXE).map(PathBuf::from).filter(|axe| axe.is_file());
+    let programs = || ["chromium", "chromedriver"].iter().all(|name| runs(Command::new(name).arg("--version")));
+    Prerequisite::Browser.or_skip(axe.filter(|_| programs()), test)
 }
 
 /// The launcher of a real Apache Kafka and of its tools.
