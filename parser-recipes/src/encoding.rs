@@ -48,9 +48,12 @@ fn value_of<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     Some(&rest[..stop.unwrap_or(rest.len())])
 }
 
-/// Whether bytes of the page can be read as UTF-8 without looking at all of it: it declares UTF-8 or nothing.
-pub fn may_be_utf8(declared: Option<&'static Encoding>) -> bool {
-    declared.is_none_or(|e| e == UTF_8)
+/// Whether [`decode`] reads the page as UTF-8, so that a part of it that is valid UTF-8 can be read alone.
+pub fn is_utf8(bytes: &[u8], content_type: Option<&str>) -> bool {
+    match declared(bytes, content_type) {
+        Some(encoding) => encoding == UTF_8,
+        None => std::str::from_utf8(bytes).is_ok() || mostly_utf8(bytes),
+    }
 }
 
 /// Decodes a page. Never fails: what is no text in its encoding becomes U+FFFD.
@@ -73,10 +76,21 @@ pub fn decode<'p>(bytes: &'p [u8], content_type: Option<&str>) -> Cow<'p, str> {
         None if mostly_utf8(body) => String::from_utf8_lossy(body),
         None => {
             let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
-            detector.feed(body, true);
+            detector.feed(telling(body), true);
             detector.guess(None, chardetng::Utf8Detection::Allow).decode_without_bom_handling(body).0
         }
     }
+}
+
+/// The part of a page that its encoding is guessed from: all of it, or so much of a long one behind its first letter
+/// outside ASCII.
+fn telling(body: &[u8]) -> &[u8] {
+    const LENGTH: usize = 1024 * 1024;
+    if body.len() <= LENGTH {
+        return body;
+    }
+    let start = body.iter().position(|b| !b.is_ascii()).unwrap_or(0);
+    &body[start..body.len().min(start + LENGTH)]
 }
 
 /// More than four of five sequences outside ASCII are valid UTF-8.
@@ -111,11 +125,30 @@ mod tests {
     fn undeclared_encodings_are_guessed() {
         let german = b"<p>Gem\xFCse mit K\xE4se und So\xDFe, f\xFCr vier Personen \xFCberbacken</p>";
         assert!(decode(german, None).contains("Gemüse mit Käse und Soße"));
+        let long = [&b"<br>".repeat(1 << 19), &german[..]].concat();
+        assert!(decode(&long, None).contains("Gemüse mit Käse und Soße"));
     }
 
     #[test]
     fn valid_utf8_is_utf8_whatever_is_declared() {
         assert_eq!(decode("Käse".as_bytes(), Some("text/html; charset=iso-8859-1")), "Käse");
+    }
+
+    #[test]
+    fn a_page_is_utf8_where_it_is_decoded_as_such() {
+        let broken = [&b"\xE4"[..]; 9].join(&b" "[..]);
+        for (rest, declaration, want) in [
+            (&b""[..], None, true),
+            (b"\xE4", None, true),
+            (&broken, None, false),
+            (&broken, Some("text/html; charset=utf-8"), true),
+            (b"", Some("text/html; charset=utf-16"), false),
+        ] {
+            let page = [b"1 \xC2\xBD cups, 1 \xC2\xBD eggs, K\xC3\xA4se, So\xC3\x9Fe, Gem\xC3\xBCse ".as_slice(), rest]
+                .concat();
+            assert_eq!(is_utf8(&page, declaration), want, "{rest:?} {declaration:?}");
+            assert_eq!(decode(&page, declaration).contains("1 ½ cups"), want, "{rest:?} {declaration:?}");
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ use crate::{doubt, encoding, heuristics, meta, schema, values};
 /// Larger pages are refused. The largest of the test corpus has 2.4 MB.
 pub const MAX_PAGE: usize = 32 * 1024 * 1024;
 
+/// More JSON-LD scripts of a page are not read: pages have a handful.
+const MAX_SCRIPTS: usize = 256;
+
 /// A page as it was fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
@@ -107,12 +110,12 @@ fn host(page: Page<'_>) -> &str {
 /// Fields that the recipe's JSON-LD leaves out are not searched for in the page's markup: what prints the one prints the
 /// other from the same data. Only rules made for the site, and lists that look spoilt, are worth a tree.
 pub fn fast(page: Page<'_>, rules: &Rules) -> Option<Merged> {
-    if rules.has_rule_for(host(page)) || !encoding::may_be_utf8(encoding::declared(page.bytes, page.content_type)) {
+    if rules.has_rule_for(host(page)) || !encoding::is_utf8(page.bytes, page.content_type) {
         return None;
     }
     let mut silent: Vec<&str> = Vec::new();
     let mut scripts: Vec<Json<'_>> = Vec::new();
-    for range in Scripts::of(page.bytes) {
+    for range in Scripts::of(page.bytes).take(MAX_SCRIPTS) {
         // A script that is no UTF-8 is for the path that knows the page's encoding.
         let text = std::str::from_utf8(&page.bytes[range]).ok()?;
         if jsonld::speaks_of_recipe(text.as_bytes()) { scripts.push(Json::parse(text)) } else { silent.push(text) }
@@ -146,8 +149,10 @@ fn head_tags(bytes: &[u8]) -> Option<String> {
     let end = memmem::find(bytes, b"</head").or_else(|| memmem::find(bytes, b"<body"));
     let head = &bytes[..end.unwrap_or(bytes.len())];
     let mut tags = String::new();
-    for start in memchr::memchr_iter(b'<', head) {
+    let mut at = 0;
+    while let Some(start) = memchr::memchr(b'<', &head[at..]).map(|n| at + n) {
         let rest = &head[start..];
+        at = start + 1;
         let closing: &[u8] = match rest.get(1) {
             Some(b'm' | b'M') if rest.get(..5).is_some_and(|t| t.eq_ignore_ascii_case(b"<meta")) => b">",
             Some(b'l' | b'L') if rest.get(..5).is_some_and(|t| t.eq_ignore_ascii_case(b"<link")) => b">",
@@ -156,6 +161,7 @@ fn head_tags(bytes: &[u8]) -> Option<String> {
         };
         let stop = memmem::find(rest, closing).map_or(rest.len(), |n| n + closing.len());
         tags.push_str(std::str::from_utf8(&rest[..stop]).ok()?);
+        at = start + stop;
         if closing == b"</" {
             tags.push_str("title>");
         }
@@ -185,8 +191,8 @@ fn fill_from_head(merged: &mut Merged, scripts: &[Json<'_>], head: &Document<'_>
 
 /// The recipe of the JSON-LD scripts.
 fn from_scripts(scripts: &[Json<'_>], page: Page<'_>) -> Option<Merged> {
-    let drafts: Vec<Draft> = scripts.iter().flat_map(|json| schema::recipes(json, scripts)).collect();
-    choose(Source::JsonLd, drafts, page.url)
+    let drafts = scripts.iter().flat_map(|json| schema::recipes(json, scripts)).take(schema::MAX_RECIPES);
+    choose(Source::JsonLd, drafts.collect(), page.url)
 }
 
 /// The page's own recipe among several: the one whose address is the page's, else the first that is complete in
@@ -235,7 +241,7 @@ pub fn full(page: Page<'_>, rules: &Rules) -> Result<Merged, NoRecipe> {
     let preferred = rules.iter().filter(|r| r.prefer).filter_map(|r| r.read(&tree));
     preferred.for_each(|draft| merged.fill(Source::Preferred, draft));
 
-    let all: Vec<&str> = tree_scripts(&tree).collect();
+    let all: Vec<&str> = tree_scripts(&tree).take(MAX_SCRIPTS).collect();
     let (speaking, silent): (Vec<&str>, Vec<&str>) =
         all.into_iter().partition(|d| jsonld::speaks_of_recipe(d.as_bytes()));
     let mut scripts: Vec<Json<'_>> = speaking.into_iter().map(Json::parse).collect();

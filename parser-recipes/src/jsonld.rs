@@ -36,7 +36,7 @@ impl Iterator for Scripts<'_> {
             let Some(lt) = memchr::memrchr(b'<', near) else { continue };
             let tag = &near[lt + 1..];
             let is_script = tag.get(..6).is_some_and(|name| name.eq_ignore_ascii_case(b"script"));
-            if !is_script || memchr::memchr(b'>', tag).is_some() {
+            if !is_script || memchr::memchr(b'>', tag).is_some() || is_commented_out(&near[..lt]) {
                 continue;
             }
             let gt = memchr::memchr(b'>', &self.bytes[hit..]).map(|n| hit + n)?;
@@ -45,6 +45,11 @@ impl Iterator for Scripts<'_> {
             return Some(gt + 1..stop);
         }
     }
+}
+
+/// Whether the text ends inside a comment that began in it: pages disable a script by the mark right before it.
+fn is_commented_out(before: &[u8]) -> bool {
+    memmem::rfind(before, b"<!--").is_some_and(|open| memmem::find(&before[open..], b"-->").is_none())
 }
 
 /// Whether the data can hold a recipe: it names the type, escaped or not.
@@ -58,7 +63,7 @@ mod tests {
 
     #[test]
     fn scripts_are_found_however_their_tag_is_written() {
-        let page = "<p>ld+json</p><script type=application/ld+json>1</script><SCRIPT id='a' type='application/ld+json' \
+        let page = "<p>ld+json</p><!-- a --><!-- <script type=application/ld+json>0</script> --><script type=application/ld+json>1</script><SCRIPT id='a' type='application/ld+json' \
                     class=x>2</SCRIPT><script>'application/ld+json'</script><script type=\"application/ld+json\">3";
         let found: Vec<&str> = Scripts::of(page.as_bytes()).map(|r| &page[r]).collect();
         assert_eq!(found, ["1", "2", "3"]);

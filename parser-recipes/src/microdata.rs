@@ -13,6 +13,10 @@ use crate::json::{Builder, Json};
 const MAX_DEPTH: usize = 8;
 /// More properties of one item are not read.
 const MAX_PROPERTIES: usize = 2000;
+/// More recipes of a page are not read.
+const MAX_RECIPES: usize = 24;
+/// What `itemref` names stands among so many nodes.
+const MAX_NODES: usize = 100_000;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +54,13 @@ const INGREDIENTS: [&str; 3] = ["recipeIngredient", "ingredients", "ingredient"]
 
 /// The page's recipes as JSON-LD would say it.
 pub fn read(page: &Document<'_>, syntax: Syntax) -> Json<'static> {
-    let mut builder = Builder::default();
-    let mut at = 0;
-    while at < page.len() {
+    // Properties within properties say the same text again and again.
+    let mut builder = Builder::with_room(page.source().len());
+    let (mut at, mut count) = (0, 0);
+    while at < page.len() && count < MAX_RECIPES {
         if page.is_element(at) && is_recipe(page, at, syntax) {
             item(page, at, syntax, &mut builder, 0);
+            count += 1;
             at = page.end(at);
         } else {
             at += 1;
@@ -76,18 +82,24 @@ fn item(page: &Document<'_>, node: NodeId, syntax: Syntax, builder: &mut Builder
     let mut properties: Vec<(&str, NodeId)> = Vec::new();
     let mut scopes: Vec<_> = std::iter::once(node..page.end(node)).collect();
     // itemref: properties that stand elsewhere on the page.
-    if let Some(ids) = page.attr_raw(node, "itemref").filter(|_| syntax == Syntax::Microdata) {
-        for id in ids.split_ascii_whitespace().take(16) {
-            let found = page.all().find(|&n| page.attr_raw(n, "id") == Some(id));
-            scopes.extend(found.filter(|&n| !page.contains(n, node)).map(|n| n..page.end(n)));
+    if let Some(ids) = page.attr_raw(node, "itemref").filter(|_| syntax == Syntax::Microdata && depth == 0) {
+        let ids: Vec<&str> = ids.split_ascii_whitespace().take(16).collect();
+        let nodes = page.all().take(MAX_NODES).filter(|&n| !page.contains(n, node));
+        let mut found: Vec<(usize, NodeId)> = Vec::new();
+        for n in nodes {
+            let nth = page.attr_raw(n, "id").and_then(|id| ids.iter().position(|known| *known == id));
+            // Of several elements with one id the first has it.
+            found.extend(nth.filter(|nth| found.iter().all(|(known, _)| known != nth)).map(|nth| (nth, n)));
         }
+        found.sort_unstable();
+        scopes.extend(found.into_iter().map(|(_, n)| n..page.end(n)));
     }
     for (nth, scope) in scopes.into_iter().enumerate() {
         let mut at = if nth == 0 { scope.start + 1 } else { scope.start };
         while at < scope.end && properties.len() < MAX_PROPERTIES {
             let name = page.attr_raw(at, syntax.property());
             if let Some(names) = name {
-                properties.extend(names.split_ascii_whitespace().map(|n| (local(n), at)));
+                properties.extend(names.split_ascii_whitespace().take(16).map(|n| (local(n), at)));
             }
             at = if syntax.starts_item(page, at) { page.end(at) } else { at + 1 };
         }
@@ -122,6 +134,9 @@ fn local(name: &str) -> &str {
 }
 
 fn value(page: &Document<'_>, node: NodeId, name: &str, syntax: Syntax, builder: &mut Builder, depth: usize) {
+    if builder.is_full() {
+        return;
+    }
     if syntax.starts_item(page, node) && depth < MAX_DEPTH {
         item(page, node, syntax, builder, depth + 1);
         return;
@@ -152,6 +167,9 @@ fn property_text<'d>(page: &Document<'d>, node: NodeId) -> Cow<'d, str> {
 
 /// One of several properties for steps is one step, whatever lines it has, unless it holds paragraphs or is an item.
 fn step(page: &Document<'_>, node: NodeId, syntax: Syntax, builder: &mut Builder, depth: usize) {
+    if builder.is_full() {
+        return;
+    }
     let paragraphs = page.descendants(node).filter(|&n| n != node && matches!(page.tag(n), Tag::P | Tag::Li)).count();
     if syntax.starts_item(page, node) && depth < MAX_DEPTH {
         item(page, node, syntax, builder, depth + 1);
@@ -171,6 +189,9 @@ fn ingredients(page: &Document<'_>, nodes: &[NodeId], builder: &mut Builder) {
     let mut open = false;
     let mut behind = None;
     for &node in nodes {
+        if builder.is_full() {
+            break;
+        }
         if let Some(name) = behind.and_then(|end| heading(end, node)) {
             if std::mem::replace(&mut open, true) {
                 builder.end();

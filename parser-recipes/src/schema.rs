@@ -11,22 +11,37 @@ use crate::draft::{Draft, Section};
 use crate::json::{Json, Value};
 use crate::values::{self, Energy, Yield, author_name, clean, clean_lines};
 
+/// A page that lists hundreds of recipes is no recipe page; the bound keeps its cost down.
+pub(crate) const MAX_RECIPES: usize = 24;
+/// What an `@id` names is searched for among so many objects of the page.
+const MAX_OBJECTS: usize = 5000;
+/// Longer lists of ingredients and steps are cut.
+const MAX_ITEMS: usize = 1000;
+/// More categories or cuisines are not read.
+const MAX_NAMES: usize = 64;
+
 /// The object's types include `name`, whatever vocabulary prefix they carry.
 pub fn has_type(object: Value<'_>, name: &str) -> bool {
+    has_type_of(object, &[name])
+}
+
+fn has_type_of(object: Value<'_>, names: &[&str]) -> bool {
     let Some(types) = object.get("@type").or_else(|| object.get("type")) else { return false };
-    types.items().any(|t| t.raw_text().is_some_and(|t| local_name(t).eq_ignore_ascii_case(name)))
+    types.items().filter_map(Value::raw_text).any(|t| names.iter().any(|name| is_named(t, name)))
 }
 
 /// `Recipe` of `https://schema.org/Recipe`, `schema:Recipe` and `http:\/\/schema.org\/Recipe`.
-fn local_name(name: &str) -> &str {
-    name.trim().rsplit(['/', ':', '#']).next().unwrap_or(name)
+fn is_named(text: &str, name: &str) -> bool {
+    let text = text.trim().as_bytes();
+    text.split_at_checked(text.len().wrapping_sub(name.len())).is_some_and(|(prefix, last)| {
+        last.eq_ignore_ascii_case(name.as_bytes()) && prefix.last().is_none_or(|b| matches!(b, b'/' | b':' | b'#'))
+    })
 }
 
 /// Every recipe in `json`, in document order. `others` are the page's remaining scripts, for references by `@id`.
 pub fn recipes(json: &Json<'_>, others: &[Json<'_>]) -> Vec<Draft> {
     let reader = Reader { json, others };
-    // A page that lists hundreds of recipes is no recipe page; the bound keeps its cost down.
-    json.objects().filter(|o| has_type(*o, "Recipe")).take(24).map(|o| reader.draft(o)).collect()
+    json.objects().filter(|o| has_type(*o, "Recipe")).take(MAX_RECIPES).map(|o| reader.draft(o)).collect()
 }
 
 /// Who wrote the page, as its article says, and who publishes it.
@@ -35,16 +50,15 @@ pub fn people(scripts: &[Json<'_>]) -> (Vec<String>, Option<String>) {
         ["Article", "NewsArticle", "BlogPosting", "SocialMediaPosting", "WebPage", "WebSite", "Recipe"];
     let mut authors = Vec::new();
     let mut publisher = None;
-    for json in scripts {
+    let named = |o: &Value<'_>| has_type_of(*o, &NAMED);
+    let objects = scripts.iter().flat_map(|json| json.objects().filter(named).take(8).map(move |o| (json, o)));
+    for (json, object) in objects.take(64) {
         let reader = Reader { json, others: scripts };
-        let named = |o: &Value<'_>| NAMED.iter().any(|t| has_type(*o, t));
-        for object in json.objects().filter(named).take(8) {
-            if authors.is_empty() && !has_type(object, "WebSite") {
-                authors = reader.authors(object);
-            }
-            let name = |p: Value<'_>| p.items().find_map(|p| reader.author(p));
-            publisher = publisher.or_else(|| object.get("publisher").and_then(name));
+        if authors.is_empty() && !has_type(object, "WebSite") {
+            authors = reader.authors(object);
         }
+        let name = |p: Value<'_>| p.items().take(16).find_map(|p| reader.author(p));
+        publisher = publisher.or_else(|| object.get("publisher").and_then(name));
     }
     (authors, publisher)
 }
@@ -112,9 +126,8 @@ impl Reader<'_> {
     /// The object that carries `id` and more than the `id` itself.
     fn by_id(&self, id: &str) -> Option<Value<'_>> {
         let full = |o: &Value<'_>| o.get("@id").and_then(Value::raw_text) == Some(id) && o.entries().nth(1).is_some();
-        self.json.objects().find(full).or_else(|| {
-            self.others.iter().filter(|json| !std::ptr::eq(*json, self.json)).find_map(|json| json.objects().find(full))
-        })
+        let others = self.others.iter().filter(|json| !std::ptr::eq(*json, self.json));
+        std::iter::once(self.json).chain(others).flat_map(Json::objects).take(MAX_OBJECTS).find(full)
     }
 
     fn rating(&self, rating: Value<'_>) -> Option<Rating> {
@@ -153,10 +166,10 @@ fn non_empty(text: String) -> Option<String> {
 /// Names as a list: arrays, and one text with commas.
 fn names(value: Option<Value<'_>>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for item in value.iter().flat_map(|v| v.items()).take(64) {
+    for item in value.iter().flat_map(|v| v.items()).take(MAX_NAMES) {
         let Some(text) = first_text(item) else { continue };
         for name in text.split([',', ';']).map(str::trim).filter(|n| !n.is_empty()) {
-            if !out.iter().any(|known| known == name) {
+            if out.len() < MAX_NAMES && !out.iter().any(|known| known == name) {
                 out.push(name.to_owned());
             }
         }
@@ -270,7 +283,7 @@ fn ingredients(recipe: Value<'_>) -> Vec<Section> {
     let Some(value) = ingredient_list(recipe) else { return Vec::new() };
     let mut sections = vec![Section::default()];
     let listed = value.is_array() && value.items().nth(1).is_some();
-    for item in value.items() {
+    for item in value.items().take(MAX_ITEMS) {
         push_ingredient(item, 0, listed, &mut sections);
     }
     values::tidy_ingredients(sections)
@@ -288,14 +301,14 @@ fn push_ingredient(item: Value<'_>, depth: usize, listed: bool, sections: &mut V
         }
     };
     if item.is_array() {
-        item.items().for_each(|i| push_ingredient(i, depth + 1, listed, sections));
+        item.items().take(MAX_ITEMS).for_each(|i| push_ingredient(i, depth + 1, listed, sections));
     } else if item.is_object() {
         if let Some(list) =
             item.get("itemListElement").or_else(|| item.get("recipeIngredient")).or_else(|| item.get("ingredients"))
         {
             sections
                 .push(Section { name: item.get("name").and_then(first_text).and_then(non_empty), items: Vec::new() });
-            list.items().for_each(|i| push_ingredient(i, depth + 1, true, sections));
+            list.items().take(MAX_ITEMS).for_each(|i| push_ingredient(i, depth + 1, true, sections));
         } else if let Some(item) = item.get("item").filter(|i| i.is_object()) {
             push_ingredient(item, depth + 1, listed, sections);
         } else {
@@ -341,7 +354,7 @@ fn instructions(recipe: Value<'_>) -> Vec<Section> {
     let mut steps = Steps { sections: vec![Section::default()] };
     if value.is_array() || value.is_object() {
         let single = value.items().nth(1).is_none();
-        value.items().for_each(|item| steps.item(item, 0, single));
+        value.items().take(MAX_ITEMS).for_each(|item| steps.item(item, 0, single));
     } else if let Some(text) = value.text() {
         values::steps(&text).into_iter().for_each(|line| steps.push(line));
     }
@@ -366,7 +379,7 @@ impl Steps {
             return;
         }
         if item.is_array() {
-            item.items().for_each(|i| self.item(i, depth + 1, single));
+            item.items().take(MAX_ITEMS).for_each(|i| self.item(i, depth + 1, single));
             return;
         }
         if !item.is_object() {
@@ -380,7 +393,7 @@ impl Steps {
             let heading = name.filter(|_| !has_type(item, "ItemList"));
             self.sections.push(Section { name: heading, items: Vec::new() });
             let single = single && list.is_none_or(|l| l.items().nth(1).is_none());
-            list.iter().flat_map(|l| l.items()).for_each(|i| self.item(i, depth + 1, single));
+            list.iter().flat_map(|l| l.items()).take(MAX_ITEMS).for_each(|i| self.item(i, depth + 1, single));
             return;
         }
         self.step(item, name, list, depth, single);

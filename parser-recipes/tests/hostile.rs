@@ -122,6 +122,60 @@ fn a_page_cut_anywhere_ends() {
     assert_eq!(try_page(bytes).unwrap().draft.authors, ["Ann"]);
 }
 
+/// A megabyte of `unit` again and again, in `page` where it says `MANY`.
+fn filled(page: &str, unit: &str) -> String {
+    page.replace("MANY", &unit.repeat((1 << 20) / unit.len()))
+}
+
+#[test]
+fn no_page_takes_ten_times_its_size_in_memory() {
+    let json_ld = SOUP.replace("<title>", "MANY<title>");
+    let plain = json_ld.replace("application/ld+json", "text/plain");
+    let in_recipe =
+        |key: &str, open: &str| SOUP.replace("\"@type\":\"Recipe\"", &format!("\"@type\":\"Recipe\",\"{key}\":{open}"));
+    let script = "<script type=application/ld+json>MANY";
+    let pages = [
+        // Tags that never end, in a head that is read without a tree.
+        filled(&json_ld, "<meta "),
+        filled(&json_ld, "<title "),
+        filled(&json_ld, "<script type=application/ld+json>{\"@type\":\"Recipe\",\"name\":\"x\"}</script>"),
+        filled(&plain, "<script type=application/ld+json>{\"@type\":\"Recipe\",\"author\":{\"@id\":\"#b\"}}</script>"),
+        filled(script, "{\"@type\":\"Recipe\",\"author\":{\"@id\":\"#b\"},\"publisher\":{\"@id\":\"#b\"}},"),
+        filled(&in_recipe("recipeIngredient", "[MANY],\"x\":1"), "1,"),
+        filled(&in_recipe("recipeInstructions", "[MANY],\"x\":1"), "{\"text\":\"1\"},"),
+        filled(&in_recipe("recipeCategory", "\"MANY\",\"x\":1"), "a,b,"),
+        filled(&in_recipe("name", "\"MANY\",\"x\":1"), "&amp;"),
+        filled(script, "[{\"a\":"),
+        filled(&plain, "<div>"),
+        filled(&plain, "<p>1 cup milk"),
+        filled(&plain, "<div itemprop=name>egg "),
+        filled(&plain, "<div itemscope itemtype=http://schema.org/Recipe itemref='a b c'>"),
+        filled("<div itemscope itemtype=Recipe><p itemprop='MANY'>egg</p></div>", "a "),
+        format!("<div itemscope itemtype=Recipe>{}{SOUP}", filled("<b itemprop=name>MANY", "<p itemprop=name>egg</p>")),
+        format!("<div itemscope itemtype=Recipe>{}MANY", "<div itemprop=name>".repeat(200))
+            .replace("MANY", &"egg ".repeat(60_000)),
+        filled(&plain, "<div class=wprm-recipe-container><li class=wprm-recipe-ingredient>1 egg</li>"),
+        format!("<h1 class='{}'>Soup</h1>{plain}", "x".repeat(1 << 20)),
+    ];
+    for page in pages {
+        let allocated = allocation_counter::measure(|| drop(try_page(page.as_bytes())));
+        let (most, size) = (allocated.bytes_max, page.len() as u64);
+        let (start, end) = (&page[..page.floor_char_boundary(300)], &page[page.ceil_char_boundary(page.len() - 300)..]);
+        assert!(most <= 10 * size, "{most} bytes for a page of {size}: {start} … {end}");
+    }
+}
+
+#[test]
+fn a_page_that_is_not_read_as_utf8_is_not_read_so_in_parts() {
+    let broken = [SOUP.as_bytes(), &[0xE4, b' '].repeat(40)].concat();
+    let page = Page { bytes: &broken, url: None, content_type: None };
+    let rules = Rules::built_in().unwrap();
+    assert_eq!(parser_recipes::extract::fast(page, &rules), None);
+    let utf8 = Page { content_type: Some("text/html; charset=utf-8"), ..page };
+    let (fast, full) = (parser_recipes::extract::fast(utf8, &rules), parser_recipes::extract::full(utf8, &rules));
+    assert_eq!(fast.unwrap().draft.ingredients, full.unwrap().draft.ingredients);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -7,6 +7,7 @@
 mod facts;
 mod labels;
 mod lines;
+mod noise;
 mod words;
 
 use std::collections::HashMap;
@@ -200,7 +201,7 @@ impl Reader<'_, '_> {
                 stop = at;
                 break;
             }
-            if line.aside || words::is_noise(&line.text) {
+            if line.aside || noise::is_noise(&line.text) {
                 continue;
             }
             let step = self.take(&mut list, at, line, mark, topic);

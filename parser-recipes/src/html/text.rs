@@ -12,11 +12,19 @@ pub fn decode(text: &str) -> Cow<'_, str> {
 /// White space runs made one space, none at the ends.
 pub fn collapse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
+    let mut push = |word: &str| {
+        if !word.is_empty() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word);
         }
-        out.push_str(word);
+    };
+    // Most text has only spaces of one byte, and telling them needs no characters.
+    if text.is_ascii() {
+        text.split(|c: char| matches!(c, ' ' | '\t'..='\r')).for_each(&mut push);
+    } else {
+        text.split_whitespace().for_each(&mut push);
     }
     out
 }

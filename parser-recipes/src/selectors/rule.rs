@@ -266,6 +266,7 @@ impl Rule {
             }
             None => page.all(),
         };
+        let root = root.start..root.end.min(root.start.saturating_add(MAX_NODES));
         let at = Reader { page, root };
         let f = &self.fields;
         let total_time = at.first(&f.total_time, values::minutes);
@@ -290,6 +291,9 @@ impl Rule {
         })
     }
 }
+
+/// No recipe's markup has more nodes.
+const MAX_NODES: NodeId = 100_000;
 
 /// The first match on the page.
 fn find_first(page: &Document<'_>, selector: &Selector) -> Option<NodeId> {
