@@ -1,8 +1,8 @@
 //! Metadata (key 3): brokers, topics and leaders; makes topics that are asked for where `auto.create.topics.enable`
 //! says so. Source: `KafkaApis.handleTopicMetadataRequest`, `KRaftMetadataCache`.
 //!
-//! Kafka answers `UNKNOWN_TOPIC_OR_PARTITION` while it makes a topic and expects the client to ask again; here the topic
-//! is there when the reply goes out, so that a client that does not ask again works too.
+//! A topic that is made on demand is there when the reply goes out, but as on Kafka the reply does not have it yet:
+//! clients ask again, and who has just deleted a topic sees that it is gone.
 
 use std::sync::Arc;
 
@@ -46,10 +46,11 @@ pub async fn handle(context: &Context<'_>, request: MetadataRequest<'_>) -> Meta
     if asked.iter().any(|topic| topic.name.is_none()) {
         return refused(asked, ErrorCode::UnknownServerError);
     }
-    // As on Kafka, a topic that is made on demand is not in the reply yet: clients ask again, and who has just deleted a
-    // topic sees that it is gone.
-    let topics = by_name(node, asked);
+    let mut topics = by_name(node, asked);
     create_missing(context, &request, asked).await;
+    if context.version == 0 {
+        tell_what_was_made(node, &mut topics);
+    }
     respond(context, &request, Vec::new(), topics)
 }
 
@@ -113,6 +114,17 @@ async fn create_missing(context: &Context<'_>, request: &MetadataRequest<'_>, as
     let missing = missing.filter(|name| check_topic_name(name).is_ok()).map(str::to_owned).collect::<Vec<_>>();
     if !missing.is_empty() {
         context.node.auto_create_topics(missing).await;
+    }
+}
+
+/// Clients of version 0 know `LEADER_NOT_AVAILABLE` from brokers of their time; for no other code do all of them ask again.
+fn tell_what_was_made(node: &Node, topics: &mut Topics) {
+    let image = node.controller.image();
+    let unknown = topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::UnknownTopicOrPartition.code());
+    for topic in unknown {
+        if topic.name.as_deref().is_some_and(|name| image.topic(name).is_some()) {
+            topic.error_code = ErrorCode::LeaderNotAvailable.code();
+        }
     }
 }
 
