@@ -22,7 +22,7 @@ pub enum Prerequisite {
     Python,
     /// Chromium with its driver, and axe-core.
     Browser,
-    /// Java, and a real Apache Kafka in `../shared`.
+    /// A JDK, and a real Apache Kafka in `../shared`.
     Java,
     /// The real recipe pages in `../shared`, and tar with zstd.
     Pages,
@@ -49,7 +49,7 @@ impl Prerequisite {
             Self::Browser => {
                 "apt-get install chromium chromium-driver, npm install axe-core, and name its axe.min.js in E2E_AXE"
             }
-            Self::Java => "install Java and Maven, with Apache Kafka's launcher in ../shared/tools/apache-kafka",
+            Self::Java => "install a JDK and Maven, with Apache Kafka's launcher in ../shared/tools/apache-kafka",
             Self::Pages => "put pages.tar.zst into ../shared/recipes, and install tar and zstd",
             Self::Root => "run as root, where file systems may be mounted",
         }
@@ -104,7 +104,7 @@ pub fn browser(test: &str) -> Option<PathBuf> {
 pub fn apache_kafka(test: &str) -> Option<PathBuf> {
     let launcher = shared("tools/apache-kafka/kafka");
     let found =
-        launcher.filter(|path| runs(Command::new("java").arg("-version")) && runs(Command::new(path).arg("install")));
+        launcher.filter(|path| runs(Command::new("javac").arg("-version")) && runs(Command::new(path).arg("install")));
     Prerequisite::Java.or_skip(found, test)
 }
 
