@@ -9,7 +9,6 @@ use crate::channels::http::post;
 use crate::channels::notice::Notice;
 use crate::channels::secret::Secret;
 use crate::channels::sender::Undelivered;
-use crate::channels::webhook::header_map;
 use crate::text;
 
 /// Most characters of a message; Discord takes 2000, Telegram 4096, ntfy and Slack about as many.
@@ -58,7 +57,7 @@ impl Chat {
             headers.push((AUTHORIZATION, format!("Bearer {}", token.reveal())));
         }
         let body = self.body(notice).to_string().into_bytes();
-        post(&self.client, self.url.reveal(), header_map(headers)?, body).await
+        post(&self.client, self.url.reveal(), headers, body).await
     }
 
     fn body(&self, notice: &Notice) -> Value {

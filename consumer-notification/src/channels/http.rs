@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, StatusCode};
 
 use crate::channels::sender::Undelivered;
@@ -31,10 +31,15 @@ pub fn client(timeout: Duration) -> Result<Client, String> {
 /// Posts a body. Success is any 2xx.
 ///
 /// # Errors
-/// To be tried again: no answer, 408, 425, 429 and 5xx. Given up: every other status.
-pub async fn post(client: &Client, url: &str, headers: HeaderMap, body: Vec<u8>) -> Result<(), Undelivered> {
+/// To be tried again: no answer, 408, 425, 429 and 5xx. Given up: every other status, and a value that no header can have.
+pub async fn post(
+    client: &Client,
+    url: &str,
+    headers: Vec<(HeaderName, String)>,
+    body: Vec<u8>,
+) -> Result<(), Undelivered> {
     // The address may hold a secret: it is no part of any text.
-    let sent = client.post(url).headers(headers).body(body).send().await;
+    let sent = client.post(url).headers(header_map(headers)?).body(body).send().await;
     let mut answer = sent.map_err(|error| match error.is_builder() {
         true => Undelivered::never("the address is no URL"),
         false => Undelivered::later(why(&error)),
@@ -54,6 +59,20 @@ pub async fn post(client: &Client, url: &str, headers: HeaderMap, body: Vec<u8>)
         status if status.is_server_error() => Err(Undelivered::later(reason).after(after.map(Duration::from_secs))),
         _ => Err(Undelivered::never(reason)),
     }
+}
+
+/// Headers of these values.
+///
+/// # Errors
+/// A value that no header can have, such as a token with a line break.
+fn header_map(headers: Vec<(HeaderName, String)>) -> Result<HeaderMap, Undelivered> {
+    let one = |(name, value): (HeaderName, String)| {
+        let value = HeaderValue::from_str(&value);
+        value
+            .map(|value| (name.clone(), value))
+            .map_err(|_| Undelivered::never(format!("{name} has a value that is no header")))
+    };
+    headers.into_iter().map(one).collect()
 }
 
 fn why(error: &reqwest::Error) -> String {
