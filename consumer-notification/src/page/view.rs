@@ -13,7 +13,8 @@ pub(crate) struct Views {
     templates: Environment<'static>,
 }
 
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
+    ("head.html", include_str!("../../templates/head.html")),
     ("page.html", include_str!("../../templates/page.html")),
     ("alerts.html", include_str!("../../templates/alerts.html")),
     ("recipes.html", include_str!("../../templates/recipes.html")),
