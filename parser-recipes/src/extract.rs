@@ -26,6 +26,9 @@ pub const MAX_PAGE: usize = 32 * 1024 * 1024;
 /// More JSON-LD scripts of a page are not read: pages have a handful.
 const MAX_SCRIPTS: usize = 256;
 
+/// Bytes of JSON-LD that are read without a tree. The pages of the test corpus have 30 KB at most.
+const MAX_FAST: usize = 4 * 1024 * 1024;
+
 /// A page as it was fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
@@ -115,12 +118,33 @@ pub fn fast(page: Page<'_>, rules: &Rules) -> Option<Merged> {
     }
     let mut silent: Vec<&str> = Vec::new();
     let mut scripts: Vec<Json<'_>> = Vec::new();
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut length = 0;
     for range in Scripts::of(page.bytes).take(MAX_SCRIPTS) {
+        // What costs much to read is read once, by the path that always answers.
+        length += range.len();
+        if length > MAX_FAST {
+            return None;
+        }
         // A script that is no UTF-8 is for the path that knows the page's encoding.
         let text = std::str::from_utf8(&page.bytes[range]).ok()?;
-        if jsonld::speaks_of_recipe(text.as_bytes()) { scripts.push(Json::parse(text)) } else { silent.push(text) }
+        if !jsonld::speaks_of_recipe(text.as_bytes()) {
+            silent.push(text);
+            continue;
+        }
+        scripts.push(Json::parse(text));
+        drafts.extend(scripts.last().into_iter().flat_map(|json| schema::recipes(json, &scripts)));
+        if matches!(&*drafts, [only] if is_whole(only, page.url)) {
+            break;
+        }
     }
-    let mut merged = from_scripts(&scripts, page)?;
+    // What an earlier recipe refers to may have come after it.
+    let mut merged = if scripts.len() > 1 && drafts.iter().any(|d| d.authors.is_empty() || d.rating.is_none()) {
+        from_scripts(&scripts, page)?
+    } else {
+        drafts.truncate(schema::MAX_RECIPES);
+        choose(Source::JsonLd, drafts, page.url)?
+    };
     if !is_complete(&merged.draft) {
         return None;
     }
@@ -133,6 +157,23 @@ pub fn fast(page: Page<'_>, rules: &Rules) -> Option<Merged> {
     let language = html_language(page.bytes);
     merged.fill(Source::Meta, Draft { language, ..Draft::default() });
     Some(finish(merged, page))
+}
+
+/// Whether a page's first recipe says all that readers ask for and is the page's own: what stands behind it is not
+/// searched for more, which saves reading half of the page on average.
+fn is_whole(draft: &Draft, url: Option<&Url>) -> bool {
+    let own = |url: &Url| {
+        let said = draft.url.as_ref().and_then(|u| Url::parse(u).ok());
+        said.is_some_and(|said| recipes::canonical_url(&said) == recipes::canonical_url(url))
+    };
+    is_complete(draft)
+        && !draft.authors.is_empty()
+        && draft.description.is_some()
+        && draft.image.is_some()
+        && draft.yields.is_some()
+        && draft.total_time.or(draft.prep_time).or(draft.cook_time).is_some()
+        && draft.calories.is_some()
+        && url.is_none_or(own)
 }
 
 /// Whether the recipe can stand without the rest of the page.
@@ -312,4 +353,40 @@ fn finish(mut merged: Merged, page: Page<'_>) -> Merged {
     let name = name.rsplit_once('.').map_or(name, |(name, _)| name);
     merged.draft.title = merged.draft.title.map(|t| values::title(&t, &[name]));
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(url: &str, title: &str, rest: &str) -> String {
+        format!(
+            r#"<script type="application/ld+json">{{"@type":"Recipe","url":"{url}","name":"{title}","author":"Ann",
+            "description":"Good.","image":"https://a.example/i.jpg","recipeIngredient":["1 egg","salt"],
+            "recipeInstructions":["Mix.","Boil."],"recipeYield":"4","totalTime":"PT1H"{rest}}}</script>"#
+        )
+    }
+
+    #[test]
+    fn the_pages_own_recipe_is_found_behind_one_that_is_whole() {
+        let calories = r#","nutrition":{"calories":"250 kcal"}"#;
+        let soup = script("https://a.example/soup", "Soup", calories);
+        let pie = script("https://a.example/pie", "Pie", calories);
+        let page = format!("<html>{soup}{pie}</html>");
+        let rules = Rules::built_in().unwrap();
+        for (url, want) in [(None, "Soup"), (Some("soup"), "Soup"), (Some("pie"), "Pie"), (Some("cake"), "Soup")] {
+            let url = url.map(|u| Url::parse(&format!("https://a.example/{u}")).unwrap());
+            let page = Page { bytes: page.as_bytes(), url: url.as_ref(), content_type: None };
+            let (fast, full) = (fast(page, &rules).unwrap(), full(page, &rules).unwrap());
+            assert_eq!((fast.draft.title.as_deref(), &fast.draft), (Some(want), &full.draft));
+        }
+    }
+
+    #[test]
+    fn a_later_record_of_the_same_recipe_fills_the_gaps_of_one_that_is_not_whole() {
+        let second = script("https://a.example/soup", "Soup", r#","nutrition":{"calories":"250 kcal"}"#);
+        let page = format!("<html>{}{second}</html>", script("https://a.example/soup", "Soup", ""));
+        let page = Page { bytes: page.as_bytes(), url: None, content_type: None };
+        assert_eq!(fast(page, &Rules::built_in().unwrap()).unwrap().draft.calories, Some(250.0));
+    }
 }

@@ -54,7 +54,7 @@ fn is_commented_out(before: &[u8]) -> bool {
 
 /// Whether the data can hold a recipe: it names the type, escaped or not.
 pub fn speaks_of_recipe(data: &[u8]) -> bool {
-    memmem::find(data, b"Recipe").is_some() || memmem::find(data, b"recipe").is_some()
+    memmem::find_iter(data, b"ecipe").any(|at| at > 0 && matches!(data[at - 1], b'R' | b'r'))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub fn has_type(object: Value<'_>, name: &str) -> bool {
 }
 
 fn has_type_of(object: Value<'_>, names: &[&str]) -> bool {
-    let Some(types) = object.get("@type").or_else(|| object.get("type")) else { return false };
+    let Some(types) = object.types() else { return false };
     types.items().filter_map(Value::raw_text).any(|t| names.iter().any(|name| is_named(t, name)))
 }
 

@@ -170,6 +170,19 @@ impl<'j> Value<'j> {
         found
     }
 
+    /// The member `@type`, or `type` where there is none.
+    pub fn types(self) -> Option<Value<'j>> {
+        let (mut plain, mut marked) = (None, None);
+        for (key, value) in self.entries() {
+            match key {
+                "@type" if !value.is_null() => marked = Some(value),
+                "type" if !value.is_null() => plain = Some(value),
+                _ => {}
+            }
+        }
+        marked.or(plain)
+    }
+
     /// The node's number, for keeping track of visited values.
     pub fn id(self) -> u32 {
         self.at
