@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::html::{Document, NodeId, Tag};
 use crate::json::{Builder, Json};
 
@@ -56,17 +58,40 @@ const INGREDIENTS: [&str; 3] = ["recipeIngredient", "ingredients", "ingredient"]
 pub fn read(page: &Document<'_>, syntax: Syntax) -> Json<'static> {
     // Properties within properties say the same text again and again.
     let mut builder = Builder::with_room(page.source().len());
-    let (mut at, mut count) = (0, 0);
-    while at < page.len() && count < MAX_RECIPES {
-        if page.is_element(at) && is_recipe(page, at, syntax) {
-            item(page, at, syntax, &mut builder, 0);
+    let (mut behind, mut count) = (0, 0);
+    // Only nodes whose source has the attribute are asked for it: they are few.
+    let source = page.source().as_bytes();
+    let mut from = 0;
+    while let Some(offset) = find_name(&source[from..], syntax.of_type()).map(|n| from + n)
+        && count < MAX_RECIPES
+    {
+        from = offset + 1;
+        let Some(node) = page.at_offset(offset).filter(|&n| n >= behind && page.is_element(n)) else { continue };
+        if is_recipe(page, node, syntax) {
+            item(page, node, syntax, &mut builder, 0);
             count += 1;
-            at = page.end(at);
-        } else {
-            at += 1;
+            behind = page.end(node);
         }
     }
     builder.finish()
+}
+
+/// Where an attribute's name stands first, in lower case or as `itemType`.
+fn find_name(source: &[u8], name: &str) -> Option<usize> {
+    let (start, end) = name.as_bytes().split_at(name.len() - 4);
+    let mut at = 0;
+    // The last four letters begin with the only one that is ever written large.
+    while let Some(hit) = memmem::find(&source[at..], &end[1..]).map(|n| at + n) {
+        at = hit + 1;
+        let first = hit.checked_sub(name.len() - 3);
+        if let Some(first) = first
+            && source[hit - 1].eq_ignore_ascii_case(&end[0])
+            && source[first..].starts_with(start)
+        {
+            return Some(first);
+        }
+    }
+    None
 }
 
 fn is_recipe(page: &Document<'_>, node: NodeId, syntax: Syntax) -> bool {

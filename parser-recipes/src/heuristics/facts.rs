@@ -1,7 +1,7 @@
 //! Times, yields and energy: by their labels ("Prep time: 10 min", "Serves 4", "Calories 312"), by the class of the
 //! element that holds them, and a duration that stands alone above the ingredients.
 
-use super::labels::{CALORIES, COOK, Fact, PREP, SERVING_SIZE, TOTAL, YIELDS, fact_of_class};
+use super::labels::{CALORIES, COOK, Fact, Labels, PREP, SERVING_SIZE, TOTAL, YIELDS, fact_of_class};
 use super::lines::Line;
 use crate::draft::Draft;
 use crate::html::Document;
@@ -25,16 +25,18 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
             at.checked_sub(1).and_then(|n| lines.get(n)).filter(|l| l.text.len() < 20).map_or("", |l| &*l.text);
         let lower = line.text.to_lowercase();
         if untimed {
-            fill(&mut draft.prep_time, || labelled(&lower, next, PREP, values::minutes));
-            fill(&mut draft.cook_time, || labelled(&lower, next, COOK, values::minutes));
-            fill(&mut draft.total_time, || labelled(&lower, next, TOTAL, values::minutes));
+            fill(&mut draft.prep_time, || labelled(&lower, next, &PREP, values::minutes));
+            fill(&mut draft.cook_time, || labelled(&lower, next, &COOK, values::minutes));
+            fill(&mut draft.total_time, || labelled(&lower, next, &TOTAL, values::minutes));
         }
         if known.yields.is_none() {
             fill(&mut draft.yields, || yields(&lower, next, before));
         }
     }
     let above = &lines[heading.min(until)..until.min(lines.len())];
-    by_class(page, above, untimed, known, draft);
+    if untimed || known.yields.is_none() {
+        by_class(page, above, untimed, known, draft);
+    }
     if untimed && draft.prep_time.is_none() && draft.cook_time.is_none() {
         fill(&mut draft.total_time, || lone_duration(above));
     }
@@ -46,10 +48,7 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
 
 /// Facts that only a class names: `<div class="cooking_time">15</div>`.
 fn by_class(page: &Document<'_>, lines: &[Line], untimed: bool, known: &Draft, draft: &mut Draft) {
-    let named = |node| {
-        let named = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("class") || name.eq_ignore_ascii_case("id");
-        page.attributes(node).filter(named).find_map(|(_, value)| fact_of_class(value))
-    };
+    let named = |node| page.names(node).find_map(fact_of_class);
     for line in lines.iter().filter(|l| !l.aside && l.text.len() < 40 && l.text.chars().any(char::is_numeric)) {
         let around = std::iter::once(line.block).chain(page.ancestors(line.block)).take(3);
         let inside = page.descendants(line.block).filter(|&n| page.is_element(n)).take(4);
@@ -80,8 +79,8 @@ fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
     for (at, line) in lines.iter().enumerate().filter(|(_, l)| !l.aside && l.text.len() <= 90) {
         let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
         let lower = line.text.to_lowercase();
-        grams = grams.or_else(|| labelled(&lower, next, SERVING_SIZE, values::grams));
-        if let Some(kcal) = labelled(&lower, next, CALORIES, |text| energy(text, &columns, servings, grams)) {
+        grams = grams.or_else(|| labelled(&lower, next, &SERVING_SIZE, values::grams));
+        if let Some(kcal) = labelled(&lower, next, &CALORIES, |text| energy(text, &columns, servings, grams)) {
             return Some(kcal);
         }
         let named = if line.text.len() <= 60 { Basis::named(&lower) } else { Vec::new() };
@@ -129,8 +128,8 @@ fn fill<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
 }
 
 /// The value behind a label: on the same line, or on the next where the label stands alone.
-fn labelled<T>(lower: &str, next: &str, labels: &[&str], read: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let label = labels.iter().filter(|l| lower.starts_with(**l)).max_by_key(|l| l.len())?;
+fn labelled<T>(lower: &str, next: &str, labels: &Labels, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let label = labels.at_start(lower)?;
     let rest = &lower[label.len()..];
     if rest.starts_with(char::is_alphabetic) {
         return None;
@@ -167,11 +166,11 @@ fn amount(text: &str) -> Option<Yield> {
 }
 
 fn yields(lower: &str, next: &str, before: &str) -> Option<Yield> {
-    if let Some(found) = labelled(lower, next, YIELDS, amount) {
+    if let Some(found) = labelled(lower, next, &YIELDS, amount) {
         return Some(found);
     }
     // "4 servings", "Ingredients for 4 people", and the number on the line before its label.
-    let label = |text: &str| YIELDS.iter().filter(|l| l.len() > 4).any(|l| text == *l);
+    let label = |text: &str| text.len() > 4 && YIELDS.contain(text);
     if label(lower.trim()) && before.bytes().all(|b| b.is_ascii_digit()) {
         return amount(before);
     }

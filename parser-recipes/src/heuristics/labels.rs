@@ -1,6 +1,48 @@
 //! Words that stand before a recipe's times, yields and energy, in lower case, and the classes that themes give them.
 
-pub(super) const PREP: &[&str] = &[
+/// Labels, to be found at the start of a line. Most lines start with none, and a page has thousands.
+pub(super) struct Labels {
+    all: &'static [&'static str],
+    /// The first two bytes of all, as a set of [`bit`]s.
+    starts: [u64; 4],
+}
+
+/// Where two first bytes stand in a set of 256.
+const fn bit(first: u8, second: u8) -> (usize, u64) {
+    let hash = first.wrapping_mul(31).wrapping_add(second);
+    (hash as usize / 64, 1 << (hash % 64))
+}
+
+impl Labels {
+    pub(super) const fn of(all: &'static [&'static str]) -> Labels {
+        let mut starts = [0; 4];
+        let mut nth = 0;
+        while nth < all.len() {
+            let label = all[nth].as_bytes();
+            let (word, bit) = bit(label[0], label[1]);
+            starts[word] |= bit;
+            nth += 1;
+        }
+        Labels { all, starts }
+    }
+
+    /// The longest label that the text starts with.
+    pub(super) fn at_start(&self, text: &str) -> Option<&'static str> {
+        let &[first, second, ..] = text.as_bytes() else { return None };
+        let (word, bit) = bit(first, second);
+        if self.starts[word] & bit == 0 {
+            return None;
+        }
+        self.all.iter().filter(|l| text.starts_with(**l)).max_by_key(|l| l.len()).copied()
+    }
+
+    /// Whether the text is one of the labels.
+    pub(super) fn contain(&self, text: &str) -> bool {
+        self.at_start(text) == Some(text)
+    }
+}
+
+pub(super) static PREP: Labels = Labels::of(&[
     "prep time",
     "preparation time",
     "prep",
@@ -18,8 +60,8 @@ pub(super) const PREP: &[&str] = &[
     "active time",
     "prep in",
     "preps in",
-];
-pub(super) const COOK: &[&str] = &[
+]);
+pub(super) static COOK: Labels = Labels::of(&[
     "cook time",
     "cook in",
     "cooks in",
@@ -44,8 +86,8 @@ pub(super) const COOK: &[&str] = &[
     "czas pieczenia",
     "tillagningstid",
     "χρόνος μαγειρέματος",
-];
-pub(super) const TOTAL: &[&str] = &[
+]);
+pub(super) static TOTAL: Labels = Labels::of(&[
     "total time",
     "ready in",
     "time",
@@ -71,8 +113,8 @@ pub(super) const TOTAL: &[&str] = &[
     "idő",
     "συνολικός χρόνος",
     "χρόνος",
-];
-pub(super) const YIELDS: &[&str] = &[
+]);
+pub(super) static YIELDS: Labels = Labels::of(&[
     "serves",
     "servings",
     "serving",
@@ -106,8 +148,8 @@ pub(super) const YIELDS: &[&str] = &[
     "adag",
     "μερίδες",
     "people",
-];
-pub(super) const CALORIES: &[&str] = &[
+]);
+pub(super) static CALORIES: Labels = Labels::of(&[
     "calories",
     "calorie",
     "energy",
@@ -124,7 +166,7 @@ pub(super) const CALORIES: &[&str] = &[
     "energi",
     "θερμίδες",
     "calorieën",
-];
+]);
 
 /// Words of a class or id that say what the element holds; compared without separators.
 pub(super) const CLASSES: &[(&str, Fact)] = &[
@@ -165,7 +207,9 @@ pub(super) enum Fact {
 
 /// The fact that a class or id names.
 pub(super) fn fact_of_class(class: &str) -> Option<Fact> {
-    if class.len() > 200 {
+    /// Two letters of each word above, which no separator parts.
+    const TELLING: Pairs = Pairs::of(&[*b"im", *b"ad", *b"io", *b"sa", *b"em", *b"rv", *b"ie"]);
+    if class.len() > 200 || !TELLING.are_in(class) {
         return None;
     }
     class.split_ascii_whitespace().find_map(|token| {
@@ -176,8 +220,34 @@ pub(super) fn fact_of_class(class: &str) -> Option<Fact> {
     })
 }
 
+/// Pairs of letters of which a text must have one: a quick test before a slow one.
+pub(super) struct Pairs([u32; 32]);
+
+impl Pairs {
+    /// The pairs, in lower case.
+    pub(super) const fn of(pairs: &[[u8; 2]]) -> Pairs {
+        let mut seconds = [0; 32];
+        let mut nth = 0;
+        while nth < pairs.len() {
+            seconds[(pairs[nth][0] & 31) as usize] |= 1 << (pairs[nth][1] & 31);
+            nth += 1;
+        }
+        Pairs(seconds)
+    }
+
+    /// Whether one of them stands in the text, in any case. Some other characters count as letters too.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        let mut seconds = 0;
+        text.bytes().any(|b| {
+            let hit = seconds >> (b & 31) & 1 == 1;
+            seconds = self.0[(b & 31) as usize];
+            hit
+        })
+    }
+}
+
 /// What a serving weighs.
-pub(super) const SERVING_SIZE: &[&str] = &[
+pub(super) static SERVING_SIZE: Labels = Labels::of(&[
     "serving size",
     "portion size",
     "portionsgröße",
@@ -195,4 +265,4 @@ pub(super) const SERVING_SIZE: &[&str] = &[
     "portiegrootte",
     "wielkość porcji",
     "wielkość porcji:",
-];
+]);

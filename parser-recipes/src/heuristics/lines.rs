@@ -27,87 +27,130 @@ pub struct Line {
 
 /// The lines of the page's body.
 pub fn lines(page: &Document<'_>) -> Vec<Line> {
-    let mut reader = Reader { page, lines: Vec::new(), text: String::new(), start: None, bold: true };
-    let mut blocks: Vec<NodeId> = Vec::new();
+    let mut reader =
+        Reader { page, lines: Vec::new(), text: String::new(), start: None, bold: true, around: Vec::new() };
     let mut at = 0;
     while at < page.len() && reader.lines.len() < MAX_LINES {
-        while blocks.last().is_some_and(|&end| end <= at) {
-            blocks.pop();
-            reader.flush();
+        while let Some(inner) = reader.around.pop_if(|inner| inner.end <= at) {
+            if inner.breaks {
+                reader.flush();
+            }
         }
         let tag = page.tag(at);
         if tag == Tag::Text {
             reader.push(at);
-        } else if tag.is_hidden() || (tag == Tag::Noscript) {
+            at += 1;
+            continue;
+        }
+        if tag.is_hidden() || (tag == Tag::Noscript) {
             at = page.end(at);
             continue;
-        } else if tag == Tag::Br {
-            reader.flush();
-        } else if matches!(tag, Tag::Td | Tag::Th) {
-            reader.text.push(' ');
-        } else if !tag.is_inline() && !matches!(tag, Tag::Tbody | Tag::Thead) {
-            reader.flush();
-            blocks.push(page.end(at));
         }
+        let cell = matches!(tag, Tag::Td | Tag::Th);
+        let breaks = !cell && !tag.is_inline() && !matches!(tag, Tag::Br | Tag::Tbody | Tag::Thead);
+        if breaks || tag == Tag::Br {
+            reader.flush();
+        } else if cell {
+            reader.text.push(' ');
+        }
+        reader.enter(at, tag, breaks);
         at += 1;
     }
     reader.flush();
     reader.lines
 }
 
+/// What holds inside an element that stands around a text.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    end: NodeId,
+    /// Whether a line ends where it ends.
+    breaks: bool,
+    block: Option<NodeId>,
+    item: Option<NodeId>,
+    heading: Option<u8>,
+    aside: bool,
+}
+
 struct Reader<'p, 'd> {
     page: &'p Document<'d>,
     lines: Vec<Line>,
     text: String,
-    /// The first text node of the line.
-    start: Option<NodeId>,
+    /// The first text node of the line, and what is around it.
+    start: Option<(NodeId, Around)>,
     bold: bool,
+    /// Elements around the current node, the innermost last; inline ones only where they say something.
+    around: Vec<Around>,
 }
 
 impl Reader<'_, '_> {
+    fn enter(&mut self, node: NodeId, tag: Tag, breaks: bool) {
+        let inline = tag.is_inline();
+        let end = self.page.end(node);
+        if end == node + 1 || (inline && tag != Tag::Button) {
+            return;
+        }
+        let mut inner = Around { end, breaks, ..self.around.last().copied().unwrap_or_default() };
+        if !inline {
+            inner.block = Some(node);
+        }
+        if matches!(tag, Tag::Li | Tag::Tr) {
+            inner.item = Some(node);
+        }
+        inner.heading = tag.heading_level().or(inner.heading);
+        inner.aside |= matches!(tag, Tag::Nav | Tag::Footer | Tag::Form | Tag::Button | Tag::Option);
+        self.around.push(inner);
+    }
+
     fn push(&mut self, node: NodeId) {
         let raw = self.page.raw(node);
-        if raw.trim().is_empty() {
+        let raw = if raw.bytes().all(|b| b.is_ascii_whitespace()) { "" } else { raw.trim() };
+        if raw.is_empty() {
             self.text.push(' ');
             return;
         }
-        self.start.get_or_insert(node);
-        let bold = self
-            .page
-            .ancestors(node)
-            .take_while(|&n| self.page.tag(n).is_inline())
-            .take(8)
-            .any(|n| matches!(self.page.tag(n), Tag::B | Tag::Strong));
-        self.bold &= bold || raw.trim() == ":";
+        if self.start.is_none() {
+            self.start = Some((node, self.around.last().copied().unwrap_or_default()));
+        }
+        self.bold = self.bold && (raw == ":" || self.is_bold(node));
+        // White space at the ends parts words, however much it is.
+        let whole = self.page.raw(node);
+        if !whole.starts_with(raw) {
+            self.text.push(' ');
+        }
         self.text.push_str(&decode(raw));
+        if !whole.ends_with(raw) {
+            self.text.push(' ');
+        }
+    }
+
+    fn is_bold(&self, node: NodeId) -> bool {
+        let inline = self.page.ancestors(node).take_while(|&n| self.page.tag(n).is_inline());
+        inline.take(8).any(|n| matches!(self.page.tag(n), Tag::B | Tag::Strong))
     }
 
     fn flush(&mut self) {
-        let text = crate::values::clean(&std::mem::take(&mut self.text));
         let bold = std::mem::replace(&mut self.bold, true);
-        let Some(node) = self.start.take() else { return };
+        let Some((node, around)) = self.start.take() else {
+            self.text.clear();
+            return;
+        };
+        let text = crate::values::clean(&self.text);
+        self.text.clear();
         if text.is_empty() {
             return;
         }
-        let page = self.page;
-        let block = page.ancestors(node).find(|&n| !page.tag(n).is_inline()).unwrap_or(node);
-        let mut item = None;
-        let mut heading = None;
-        let mut aside = false;
-        for n in page.ancestors(node) {
-            let tag = page.tag(n);
-            if item.is_none() && matches!(tag, Tag::Li | Tag::Tr) {
-                item = Some(n);
-            }
-            heading = heading.or_else(|| tag.heading_level());
-            aside |= matches!(tag, Tag::Nav | Tag::Footer | Tag::Form | Tag::Button | Tag::Option);
-        }
-        if bold && heading.is_none() && text.len() < 100 {
-            heading = Some(7);
-        }
+        let label = (bold && text.len() < 100).then_some(7);
         let topic = words::topic(&text);
-        let exact = topic.is_some_and(|(_, exact)| exact);
-        self.lines.push(Line { text, block, heading, item, aside, topic: topic.map(|(topic, _)| topic), exact });
+        self.lines.push(Line {
+            block: around.block.unwrap_or(node),
+            heading: around.heading.or(label),
+            item: around.item,
+            aside: around.aside,
+            topic: topic.map(|(topic, _)| topic),
+            exact: topic.is_some_and(|(_, exact)| exact),
+            text,
+        });
     }
 }
 

@@ -10,6 +10,7 @@ mod lines;
 mod noise;
 mod words;
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use crate::doubt;
@@ -27,7 +28,7 @@ const MIN_INGREDIENTS: usize = 2;
 pub fn read(page: &Document<'_>, known: &Draft) -> Draft {
     let lines = lines::lines(page);
     let mut draft = Draft::default();
-    let reader = Reader { page, lines: &lines, items: Items::of(page, &lines), classes: classes(page) };
+    let reader = Reader { page, lines: &lines, items: Items::default(), classes: OnceCell::new() };
     let wants_ingredients = !has_items(&known.ingredients) || doubt::ingredients(known);
     let wants_instructions = !has_items(&known.instructions) || doubt::instructions(known);
     let mut behind = None;
@@ -52,40 +53,33 @@ struct Reader<'p, 'd> {
     lines: &'p [Line],
     items: Items,
     /// Elements whose class or id names a topic, in document order.
-    classes: Vec<(NodeId, Topic)>,
+    classes: OnceCell<Vec<(NodeId, Topic)>>,
 }
 
 /// Elements whose class or id gives a topic away.
 fn classes(page: &Document<'_>) -> Vec<(NodeId, Topic)> {
     let blocks = page.all().filter(|&n| page.is_element(n) && !page.tag(n).is_inline() && page.tag(n) != Tag::Body);
-    let topic = |node| {
-        let named = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("class") || name.eq_ignore_ascii_case("id");
-        page.attributes(node).filter(named).find_map(|(_, value)| words::topic_of_class(value))
-    };
-    blocks.filter_map(|node| Some((node, topic(node)?))).collect()
+    blocks.filter_map(|node| Some((node, page.names(node).find_map(words::topic_of_class)?))).collect()
 }
 
 /// Which lines belong together as one item: those of a list item, a table row, or of one of several siblings alike.
+#[derive(Default)]
 struct Items {
-    of_line: Vec<NodeId>,
+    /// Elements that were asked for, and whether each has a twin.
+    alike: RefCell<HashMap<NodeId, bool>>,
 }
 
 impl Items {
-    fn of(page: &Document<'_>, lines: &[Line]) -> Items {
-        let mut alike: HashMap<NodeId, bool> = HashMap::new();
-        let of_line = lines
-            .iter()
-            .map(|line| {
-                line.item.unwrap_or_else(|| {
-                    let around = std::iter::once(line.block).chain(page.ancestors(line.block)).take(4);
-                    let repeated = around
-                        .take_while(|&n| page.tag(n).heading_level().is_none())
-                        .find(|&n| *alike.entry(n).or_insert_with(|| has_twin(page, n)));
-                    repeated.unwrap_or(line.block)
-                })
-            })
-            .collect();
-        Items { of_line }
+    /// The item that the line belongs to.
+    fn of_line(&self, page: &Document<'_>, line: &Line) -> NodeId {
+        line.item.unwrap_or_else(|| {
+            let mut alike = self.alike.borrow_mut();
+            let around = std::iter::once(line.block).chain(page.ancestors(line.block)).take(4);
+            let repeated = around
+                .take_while(|&n| page.tag(n).heading_level().is_none())
+                .find(|&n| *alike.entry(n).or_insert_with(|| has_twin(page, n)));
+            repeated.unwrap_or(line.block)
+        })
     }
 }
 
@@ -166,7 +160,7 @@ impl Reader<'_, '_> {
             })
             .collect();
         let mut until = 0;
-        for &(node, _) in self.classes.iter().filter(|(_, t)| *t == topic) {
+        for &(node, _) in self.classes.get_or_init(|| classes(self.page)).iter().filter(|(_, t)| *t == topic) {
             let end = self.page.end(node);
             if node < until || marks.len() >= 64 {
                 continue;
@@ -215,7 +209,7 @@ impl Reader<'_, '_> {
 
     /// Adds a line to the list; false where the list ends before it.
     fn take(&self, list: &mut List, at: usize, line: &Line, mark: Mark, topic: Topic) -> bool {
-        let item = self.items.of_line[at];
+        let item = self.items.of_line(self.page, line);
         let continues = list.last_item == Some(item);
         let short = line.heading.is_some() || line.text.ends_with(':') || line.text.len() < 30;
         // "Oil for frying" is an ingredient in every language: only a heading may say more than the topic's name.

@@ -1,9 +1,10 @@
 //! Words that give a recipe away, in the languages of most recipe pages. All in lower case.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
+
+use super::labels::{Labels, Pairs};
 
 /// What a heading announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,17 +249,40 @@ pub fn topic(text: &str) -> Option<(Topic, bool)> {
     }
     let lower = text.to_lowercase();
     let lower = lower.trim_matches(|c: char| !c.is_alphanumeric());
-    NAMES.get(lower).map(|topic| (*topic, true)).or_else(|| Some((longer(lower)?, false)))
+    name(lower).map(|topic| (topic, true)).or_else(|| Some((longer(lower)?, false)))
 }
 
-static NAMES: LazyLock<HashMap<&str, Topic>> = LazyLock::new(|| {
-    let lists = [(OTHER, Topic::Other), (INSTRUCTIONS, Topic::Instructions), (INGREDIENTS, Topic::Ingredients)];
-    lists.iter().flat_map(|(names, topic)| names.iter().map(|name| (*name, *topic))).collect()
+/// The topic of a name, by its length first: few texts are names, and fewer are as long.
+fn name(text: &str) -> Option<Topic> {
+    let named = NAMES.get(text.len())?;
+    named.iter().find(|(name, _)| *name == text).map(|(_, topic)| *topic)
+}
+
+/// The names by their length in bytes.
+static NAMES: LazyLock<Vec<Vec<(&str, Topic)>>> = LazyLock::new(|| {
+    let mut names: Vec<Vec<(&str, Topic)>> = Vec::new();
+    // The first list that has a name decides.
+    for (list, topic) in [(INGREDIENTS, Topic::Ingredients), (INSTRUCTIONS, Topic::Instructions), (OTHER, Topic::Other)]
+    {
+        for name in list {
+            if names.len() <= name.len() {
+                names.resize_with(name.len() + 1, Vec::new);
+            }
+            names[name.len()].push((name, topic));
+        }
+    }
+    names
 });
+
+/// Two letters of each of the words that a class may have: of "ingredient", "zutaten", "instruction", …
+const TELLING: Pairs = Pairs::of(&[*b"gr", *b"ut", *b"tr", *b"ir", *b"ep", *b"be", *b"th", *b"oc"]);
 
 /// The topic that an element's class or id gives away.
 pub fn topic_of_class(class: &str) -> Option<Topic> {
     // Most classes say nothing of it, and a page has thousands.
+    if !TELLING.are_in(class) {
+        return None;
+    }
     static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(
             "(?i-u)ingredient|zutaten|instruction|direction|preparation|zubereitung|bereiding|preparo|method|steps|procedure",
@@ -290,7 +314,7 @@ pub fn topic_of_class(class: &str) -> Option<Topic> {
 }
 
 /// "How to make …"
-const HOW_TO: &[&str] = &[
+static HOW_TO: Labels = Labels::of(&[
     "how to make ",
     "how to cook ",
     "how to prepare ",
@@ -311,7 +335,7 @@ const HOW_TO: &[&str] = &[
     "hoe maak je ",
     "så gör du ",
     "så lagar du ",
-];
+]);
 
 /// The same where the verb comes last: "Vlaai maken", "Suppe zubereiten".
 const HOW_TO_ENDS: &[&str] = &[" maken", " bereiden", " zubereiten", " selber machen", " kochen", " backen", " bakken"];
@@ -327,7 +351,7 @@ fn longer(text: &str) -> Option<Topic> {
     let tails = text.match_indices(' ').map(|(at, _)| &text[at + 1..]).filter(|w| w.len() >= 6);
     let (mut instructions, mut other) = (false, false);
     for head in heads {
-        match NAMES.get(head) {
+        match name(head) {
             Some(Topic::Ingredients) => return Some(Topic::Ingredients),
             Some(Topic::Instructions) => instructions = true,
             Some(Topic::Other) => other = true,
@@ -335,13 +359,16 @@ fn longer(text: &str) -> Option<Topic> {
         }
     }
     for tail in tails {
-        match NAMES.get(tail) {
+        match name(tail) {
             Some(Topic::Ingredients) => return Some(Topic::Ingredients),
             Some(Topic::Instructions) => instructions = true,
             _ => {}
         }
     }
-    if instructions || HOW_TO.iter().any(|w| text.starts_with(w)) || HOW_TO_ENDS.iter().any(|w| text.ends_with(w)) {
+    if instructions
+        || HOW_TO.at_start(text).is_some()
+        || (text.ends_with("en") && HOW_TO_ENDS.iter().any(|w| text.ends_with(w)))
+    {
         Some(Topic::Instructions)
     } else {
         other.then_some(Topic::Other)

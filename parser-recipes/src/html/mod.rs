@@ -122,10 +122,17 @@ impl<'a> Document<'a> {
         self.nodes[node as usize].start as usize
     }
 
+    /// The node whose source holds the byte at `offset`, a tag or a text; nothing for what is in neither.
+    pub fn at_offset(&self, offset: usize) -> Option<NodeId> {
+        let next = self.nodes.partition_point(|n| n.start as usize <= offset);
+        let node = next.checked_sub(1).filter(|&n| offset < self.nodes[n].stop as usize)?;
+        NodeId::try_from(node).ok()
+    }
+
     /// The element's name as written.
     pub fn name(&self, node: NodeId) -> &'a str {
         let raw = self.raw(node);
-        let stop = raw.bytes().position(|b| b.is_ascii_whitespace() || b == b'/').unwrap_or(raw.len());
+        let stop = raw.as_bytes().iter().position(|b| b.is_ascii_whitespace() || *b == b'/').unwrap_or(raw.len());
         &raw[..stop]
     }
 
@@ -144,6 +151,12 @@ impl<'a> Document<'a> {
     /// The value of an attribute with its character references decoded.
     pub fn attr(&self, node: NodeId, name: &str) -> Option<std::borrow::Cow<'a, str>> {
         self.attr_raw(node, name).map(decode)
+    }
+
+    /// The values of the element's `class` and `id`, in the order written.
+    pub fn names(&self, node: NodeId) -> impl Iterator<Item = &'a str> {
+        let is_name = |name: &str| name.eq_ignore_ascii_case("class") || name.eq_ignore_ascii_case("id");
+        self.attributes(node).filter(move |(name, _)| is_name(name)).map(|(_, value)| value)
     }
 
     /// Whether the element has the class.
@@ -167,37 +180,37 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
-        if rest.is_empty() {
+        let rest = self.rest;
+        let bytes = rest.as_bytes();
+        // Cuts stand before or behind ASCII bytes, or at the end: always between characters.
+        let past = |from: usize, until: fn(u8) -> bool| {
+            bytes[from..].iter().position(|&b| until(b)).map_or(bytes.len(), |n| from + n)
+        };
+        let start = past(0, |b| !b.is_ascii_whitespace() && b != b'/');
+        if start == bytes.len() {
             return None;
         }
-        let bytes = rest.as_bytes();
         // A name may start with "=" (the standard's "unexpected-equals-sign-before-attribute-name"), hence the 1.
-        let stop = bytes[1..].iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'=' | b'/'));
-        let stop = stop.map_or(rest.len(), |n| n + 1);
-        let stop = (stop..rest.len()).find(|&i| rest.is_char_boundary(i)).unwrap_or(rest.len());
-        let (name, after) = rest.split_at(stop);
-        let after = after.trim_start_matches(|c: char| c.is_ascii_whitespace());
-        let Some(value) = after.strip_prefix('=') else {
-            self.rest = after;
+        let stop = past(start + 1, |b| b.is_ascii_whitespace() || matches!(b, b'=' | b'/'));
+        let name = &rest[start..stop];
+        let equals = past(stop, |b| !b.is_ascii_whitespace());
+        if bytes.get(equals) != Some(&b'=') {
+            self.rest = &rest[equals..];
             return Some((name, ""));
-        };
-        let value = value.trim_start_matches(|c: char| c.is_ascii_whitespace());
-        let (value, after) = match value.as_bytes().first() {
+        }
+        let value = past(equals + 1, |b| !b.is_ascii_whitespace());
+        let (value, after) = match bytes.get(value) {
             Some(&quote @ (b'"' | b'\'')) => {
-                let body = &value[1..];
-                match memchr::memchr(quote, body.as_bytes()) {
-                    Some(at) => (&body[..at], &body[at + 1..]),
-                    None => (body, ""),
-                }
+                let end = memchr::memchr(quote, &bytes[value + 1..]).map_or(bytes.len(), |n| value + 1 + n);
+                (value + 1..end, (end + 1).min(bytes.len()))
             }
             _ => {
-                let at = value.bytes().position(|b| b.is_ascii_whitespace()).unwrap_or(value.len());
-                value.split_at(at)
+                let end = past(value, |b| b.is_ascii_whitespace());
+                (value..end, end)
             }
         };
-        self.rest = after;
-        Some((name, value))
+        self.rest = &rest[after..];
+        Some((name, &rest[value]))
     }
 }
 

@@ -93,94 +93,18 @@ pub enum Tag {
 impl Tag {
     /// The tag of a name, in any case.
     pub fn of(name: &[u8]) -> Tag {
-        let mut lower = [0_u8; 10];
-        let Some(lower) = lower.get_mut(..name.len()) else { return Tag::Other };
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        match &*lower {
-            b"a" => Tag::A,
-            b"address" => Tag::Address,
-            b"area" => Tag::Area,
-            b"article" => Tag::Article,
-            b"aside" => Tag::Aside,
-            b"audio" => Tag::Audio,
-            b"b" => Tag::B,
-            b"base" => Tag::Base,
-            b"blockquote" => Tag::Blockquote,
-            b"body" => Tag::Body,
-            b"br" => Tag::Br,
-            b"button" => Tag::Button,
-            b"canvas" => Tag::Canvas,
-            b"caption" => Tag::Caption,
-            b"col" => Tag::Col,
-            b"dd" => Tag::Dd,
-            b"details" => Tag::Details,
-            b"div" => Tag::Div,
-            b"dl" => Tag::Dl,
-            b"dt" => Tag::Dt,
-            b"em" => Tag::Em,
-            b"embed" => Tag::Embed,
-            b"fieldset" => Tag::Fieldset,
-            b"figcaption" => Tag::Figcaption,
-            b"figure" => Tag::Figure,
-            b"footer" => Tag::Footer,
-            b"form" => Tag::Form,
-            b"h1" => Tag::H1,
-            b"h2" => Tag::H2,
-            b"h3" => Tag::H3,
-            b"h4" => Tag::H4,
-            b"h5" => Tag::H5,
-            b"h6" => Tag::H6,
-            b"head" => Tag::Head,
-            b"header" => Tag::Header,
-            b"hr" => Tag::Hr,
-            b"html" => Tag::Html,
-            b"i" => Tag::I,
-            b"iframe" => Tag::Iframe,
-            b"img" => Tag::Img,
-            b"input" => Tag::Input,
-            b"label" => Tag::Label,
-            b"li" => Tag::Li,
-            b"link" => Tag::Link,
-            b"main" => Tag::Main,
-            b"meta" => Tag::Meta,
-            b"nav" => Tag::Nav,
-            b"noscript" => Tag::Noscript,
-            b"object" => Tag::Object,
-            b"ol" => Tag::Ol,
-            b"option" => Tag::Option,
-            b"p" => Tag::P,
-            b"picture" => Tag::Picture,
-            b"pre" => Tag::Pre,
-            b"s" => Tag::S,
-            b"script" => Tag::Script,
-            b"section" => Tag::Section,
-            b"select" => Tag::Select,
-            b"source" => Tag::Source,
-            b"span" => Tag::Span,
-            b"strong" => Tag::Strong,
-            b"style" => Tag::Style,
-            b"sub" => Tag::Sub,
-            b"summary" => Tag::Summary,
-            b"sup" => Tag::Sup,
-            b"svg" => Tag::Svg,
-            b"table" => Tag::Table,
-            b"tbody" => Tag::Tbody,
-            b"td" => Tag::Td,
-            b"template" => Tag::Template,
-            b"textarea" => Tag::Textarea,
-            b"tfoot" => Tag::Tfoot,
-            b"th" => Tag::Th,
-            b"thead" => Tag::Thead,
-            b"time" => Tag::Time,
-            b"title" => Tag::Title,
-            b"tr" => Tag::Tr,
-            b"track" => Tag::Track,
-            b"ul" => Tag::Ul,
-            b"video" => Tag::Video,
-            b"wbr" => Tag::Wbr,
-            _ => Tag::Other,
+        if name.len() > 8 {
+            return [("blockquote", Tag::Blockquote), ("figcaption", Tag::Figcaption)]
+                .into_iter()
+                .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
+                .map_or(Tag::Other, |(_, tag)| tag);
         }
+        let mut lower = [0; 8];
+        lower[..name.len()].copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let name = u64::from_be_bytes(lower);
+        let (known, tag) = NAMES[SLOTS[slot(name)] as usize];
+        if known == name { tag } else { Tag::Other }
     }
 
     /// Elements that never have content ("void elements" in the HTML standard).
@@ -267,6 +191,120 @@ impl Tag {
     }
 }
 
+/// A name of at most eight bytes as a number.
+const fn packed(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let mut at = 0;
+    while at < name.len() {
+        bytes[at] = name[at];
+        at += 1;
+    }
+    u64::from_be_bytes(bytes)
+}
+
+/// The names of at most eight bytes.
+const NAMES: [(u64, Tag); 79] = [
+    (packed(b"a"), Tag::A),
+    (packed(b"address"), Tag::Address),
+    (packed(b"area"), Tag::Area),
+    (packed(b"article"), Tag::Article),
+    (packed(b"aside"), Tag::Aside),
+    (packed(b"audio"), Tag::Audio),
+    (packed(b"b"), Tag::B),
+    (packed(b"base"), Tag::Base),
+    (packed(b"body"), Tag::Body),
+    (packed(b"br"), Tag::Br),
+    (packed(b"button"), Tag::Button),
+    (packed(b"canvas"), Tag::Canvas),
+    (packed(b"caption"), Tag::Caption),
+    (packed(b"col"), Tag::Col),
+    (packed(b"dd"), Tag::Dd),
+    (packed(b"details"), Tag::Details),
+    (packed(b"div"), Tag::Div),
+    (packed(b"dl"), Tag::Dl),
+    (packed(b"dt"), Tag::Dt),
+    (packed(b"em"), Tag::Em),
+    (packed(b"embed"), Tag::Embed),
+    (packed(b"fieldset"), Tag::Fieldset),
+    (packed(b"figure"), Tag::Figure),
+    (packed(b"footer"), Tag::Footer),
+    (packed(b"form"), Tag::Form),
+    (packed(b"h1"), Tag::H1),
+    (packed(b"h2"), Tag::H2),
+    (packed(b"h3"), Tag::H3),
+    (packed(b"h4"), Tag::H4),
+    (packed(b"h5"), Tag::H5),
+    (packed(b"h6"), Tag::H6),
+    (packed(b"head"), Tag::Head),
+    (packed(b"header"), Tag::Header),
+    (packed(b"hr"), Tag::Hr),
+    (packed(b"html"), Tag::Html),
+    (packed(b"i"), Tag::I),
+    (packed(b"iframe"), Tag::Iframe),
+    (packed(b"img"), Tag::Img),
+    (packed(b"input"), Tag::Input),
+    (packed(b"label"), Tag::Label),
+    (packed(b"li"), Tag::Li),
+    (packed(b"link"), Tag::Link),
+    (packed(b"main"), Tag::Main),
+    (packed(b"meta"), Tag::Meta),
+    (packed(b"nav"), Tag::Nav),
+    (packed(b"noscript"), Tag::Noscript),
+    (packed(b"object"), Tag::Object),
+    (packed(b"ol"), Tag::Ol),
+    (packed(b"option"), Tag::Option),
+    (packed(b"p"), Tag::P),
+    (packed(b"picture"), Tag::Picture),
+    (packed(b"pre"), Tag::Pre),
+    (packed(b"s"), Tag::S),
+    (packed(b"script"), Tag::Script),
+    (packed(b"section"), Tag::Section),
+    (packed(b"select"), Tag::Select),
+    (packed(b"source"), Tag::Source),
+    (packed(b"span"), Tag::Span),
+    (packed(b"strong"), Tag::Strong),
+    (packed(b"style"), Tag::Style),
+    (packed(b"sub"), Tag::Sub),
+    (packed(b"summary"), Tag::Summary),
+    (packed(b"sup"), Tag::Sup),
+    (packed(b"svg"), Tag::Svg),
+    (packed(b"table"), Tag::Table),
+    (packed(b"tbody"), Tag::Tbody),
+    (packed(b"td"), Tag::Td),
+    (packed(b"template"), Tag::Template),
+    (packed(b"textarea"), Tag::Textarea),
+    (packed(b"tfoot"), Tag::Tfoot),
+    (packed(b"th"), Tag::Th),
+    (packed(b"thead"), Tag::Thead),
+    (packed(b"time"), Tag::Time),
+    (packed(b"title"), Tag::Title),
+    (packed(b"tr"), Tag::Tr),
+    (packed(b"track"), Tag::Track),
+    (packed(b"ul"), Tag::Ul),
+    (packed(b"video"), Tag::Video),
+    (packed(b"wbr"), Tag::Wbr),
+];
+
+/// Where a name stands in [`SLOTS`]: the factor is one that parts all names.
+const fn slot(name: u64) -> usize {
+    (name.wrapping_mul(FACTOR) >> 55) as usize
+}
+
+const FACTOR: u64 = 0x9309_0287_a6ea_2981;
+
+/// The index of each name in [`NAMES`], so that a name is found by one look.
+static SLOTS: [u8; 512] = {
+    let mut slots = [0; 512];
+    let mut nth = 0;
+    while nth < NAMES.len() {
+        let slot = slot(NAMES[nth].0);
+        assert!(nth == 0 || slots[slot] == 0 && slot != self::slot(NAMES[0].0), "two names share a slot");
+        slots[slot] = nth as u8;
+        nth += 1;
+    }
+    slots
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +314,7 @@ mod tests {
         assert_eq!(Tag::of(b"DIV"), Tag::Div);
         assert_eq!(Tag::of(b"h3"), Tag::H3);
         assert_eq!(Tag::of(b"wp-recipe"), Tag::Other);
+        assert_eq!(Tag::of(b"BlockQuote"), Tag::Blockquote);
         assert_eq!(Tag::of(b"averyveryverylongname"), Tag::Other);
     }
 }

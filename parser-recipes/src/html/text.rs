@@ -11,22 +11,51 @@ pub fn decode(text: &str) -> Cow<'_, str> {
 
 /// White space runs made one space, none at the ends.
 pub fn collapse(text: &str) -> String {
+    let text = text.trim();
+    let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
-    let mut push = |word: &str| {
-        if !word.is_empty() {
-            if !out.is_empty() {
-                out.push(' ');
-            }
-            out.push_str(word);
+    // Runs whose white space is single spaces are taken whole.
+    let (mut start, mut at) = (0, 0);
+    while at < bytes.len() {
+        let length = match bytes[at] {
+            b'!'..=0x7F => 0,
+            byte => space_length(byte, &bytes[at..]),
+        };
+        if length == 0 {
+            at += 1;
+            continue;
         }
-    };
-    // Most text has only spaces of one byte, and telling them needs no characters.
-    if text.is_ascii() {
-        text.split(|c: char| matches!(c, ' ' | '\t'..='\r')).for_each(&mut push);
-    } else {
-        text.split_whitespace().for_each(&mut push);
+        let first = at;
+        at += length;
+        while at < bytes.len() {
+            match space_length(bytes[at], &bytes[at..]) {
+                0 => break,
+                more => at += more,
+            }
+        }
+        if at - first > 1 || bytes[first] != b' ' {
+            out.push_str(&text[start..first]);
+            out.push(' ');
+            start = at;
+        }
     }
+    out.push_str(&text[start..]);
     out
+}
+
+/// The length of the white space character at the start, 0 where there is none. `byte` is the first of `rest`.
+fn space_length(byte: u8, rest: &[u8]) -> usize {
+    match byte {
+        b' ' | b'\t'..=b'\r' => 1,
+        0xC2 if matches!(rest.get(1), Some(0x85 | 0xA0)) => 2,
+        0xE1 if rest.starts_with(&[0xE1, 0x9A, 0x80]) => 3,
+        0xE2 => match rest.get(1..3) {
+            Some([0x80, 0x80..=0x8A | 0xA8 | 0xA9 | 0xAF] | [0x81, 0x9F]) => 3,
+            _ => 0,
+        },
+        0xE3 if rest.starts_with(&[0xE3, 0x80, 0x80]) => 3,
+        _ => 0,
+    }
 }
 
 /// What is read of one element: more is a page, not a text.
@@ -58,7 +87,12 @@ impl Document<'_> {
             let tag = self.tag(at);
             if tag == Tag::Text {
                 let text = decode(self.raw(at));
-                out.extend(text.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }));
+                let mut lines = text.split(['\n', '\r']);
+                out.push_str(lines.next().unwrap_or_default());
+                for line in lines {
+                    out.push(' ');
+                    out.push_str(line);
+                }
             } else if at != node && (tag.is_hidden() || self.is_hidden_by_attribute(at)) {
                 at = self.end(at);
                 continue;
@@ -94,6 +128,15 @@ mod tests {
         let document = Document::parse("<div>1 <b>cup</b>\n milk<p>2 eggs<br>beaten</p><script>x</script>salt</div>");
         assert_eq!(document.lines(0), ["1 cup milk", "2 eggs", "beaten", "salt"]);
         assert_eq!(document.text(0), "1 cup milk 2 eggs beaten salt");
+    }
+
+    #[test]
+    fn white_space_of_every_width_collapses() {
+        let spaces: Vec<char> = (0..=0x3001).filter_map(char::from_u32).filter(|c| c.is_whitespace()).collect();
+        for space in spaces {
+            assert_eq!(collapse(&format!("{space}a{space}{space} b{space}ä é{space}")), "a b ä é", "{space:?}");
+        }
+        assert_eq!((&*collapse(" "), &*collapse("ā\u{200b} \u{2026}Â ")), ("", "ā\u{200b} \u{2026}Â"));
     }
 
     #[test]

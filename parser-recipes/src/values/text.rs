@@ -13,7 +13,7 @@ pub fn clean(text: &str) -> String {
     if is_clean(text) {
         return text.to_owned();
     }
-    collapse(&resolve(text))
+    if is_plain(text) { collapse(text) } else { collapse(&resolve(text)) }
 }
 
 /// Clean text, one entry for each line, paragraph, list item or `<br>`; empty ones left out.
@@ -45,6 +45,13 @@ fn is_clean(text: &str) -> bool {
     !space || text.is_empty()
 }
 
+/// Whether only white space may need work.
+fn is_plain(text: &str) -> bool {
+    let special = |b: u8| ((b < b' ') & (b != b'\n') & (b != b'\r') & (b != b'\t')) | (b == b'&') | (b == b'<');
+    let special = |b: u8| special(b) | (b == b'\\') | (b >= 0x7F);
+    text.len() <= MAX_TEXT && !text.bytes().fold(false, |any, b| any | special(b))
+}
+
 /// Whether the character at `at` is a space of another width, invisible, or the start of doubly encoded text.
 fn is_suspect(bytes: &[u8], at: usize) -> bool {
     match bytes.get(at..).unwrap_or_default() {
@@ -63,7 +70,8 @@ fn resolve(text: &str) -> String {
     for _ in 0..4 {
         let stripped = strip_tags(&current);
         let decoded = html::decode(&stripped);
-        if *decoded == *current {
+        // Nothing was taken out, nothing decoded.
+        if matches!((&stripped, &decoded), (Cow::Borrowed(_), Cow::Borrowed(_))) || *decoded == *current {
             break;
         }
         current = Cow::Owned(decoded.into_owned());
@@ -115,17 +123,34 @@ fn mended(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn push_visible(out: &mut String, text: &str) {
-    if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r')) {
-        out.push_str(text);
-        return;
+    let bytes = text.as_bytes();
+    let (mut start, mut at) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        // What may be no visible character: controls, and what starts like U+0080, U+00AD, U+200B or U+FEFF.
+        if !matches!(byte, 0..=0x1F | 0x7F | 0xC2 | 0xE2 | 0xEF) {
+            at += 1;
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        let instead = match c {
+            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}' => "",
+            '\u{2028}' | '\u{2029}' => "\n",
+            '\n' | '\r' => {
+                at += 1;
+                continue;
+            }
+            c if c.is_control() => " ",
+            c => {
+                at += c.len_utf8();
+                continue;
+            }
+        };
+        out.push_str(&text[start..at]);
+        out.push_str(instead);
+        at += c.len_utf8();
+        start = at;
     }
-    out.extend(text.chars().filter_map(|c| match c {
-        '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}' => None,
-        '\u{2028}' | '\u{2029}' => Some('\n'),
-        '\n' | '\r' => Some(c),
-        c if c.is_control() => Some(' '),
-        c => Some(c),
-    }));
+    out.push_str(&text[start..]);
 }
 
 /// Takes tags out; those that break a line leave a line break.
