@@ -96,19 +96,23 @@ function numbers(stats) {
   });
 }
 
+function tables(from) {
+  for (const name of ["sites", "groups"]) document.getElementById(name).innerHTML = from[name];
+}
+
 const events = new EventSource("/events");
 events.addEventListener("open", () => say("live", "live"));
 events.addEventListener("error", () => say("lost", "connection lost, trying again"));
 events.addEventListener("snapshot", (event) => {
   const page = JSON.parse(event.data);
   for (const list of lists) replace(list, page[list.id]);
-  document.getElementById("groups").innerHTML = page.groups;
+  tables(page);
   numbers(page.stats);
 });
 events.addEventListener("update", (event) => {
   const news = JSON.parse(event.data);
   const [alerts] = lists.map((list) => prepend(list, news[list.id]));
-  document.getElementById("groups").innerHTML = news.groups;
+  tables(news);
   numbers(news.stats);
   if (alerts > 0) announce.textContent = alerts === 1 ? "1 new alert" : `${alerts} new alerts`;
 });

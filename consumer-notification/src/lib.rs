@@ -18,6 +18,7 @@ pub mod rules;
 mod service;
 mod settings;
 mod state;
+pub mod stats;
 mod text;
 
 pub use engine::{Engine, OnRuleChange, counters};

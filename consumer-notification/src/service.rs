@@ -18,6 +18,7 @@ use crate::page::Page;
 use crate::rules::file::Config;
 use crate::rules::{self, RuleSet};
 use crate::settings::{LISTEN, Settings};
+use crate::stats::{self, Statistics};
 
 /// Longest wait before a channel tries again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -43,9 +44,10 @@ impl Notifier {
         // Two notifiers on one host would put each other out of their transactions; no two have one port.
         kafka.instance = format!("{}-{port}", kafka.instance);
         let kafka = Kafka::connect(kafka, &self.handle, shutdown).await?;
-        let raw_dead = topics::dead(topics::RAW_RECIPES);
-        kafka.ensure_topics(&[topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead]).await?;
+        let written = [topics::PARSED_RECIPES, topics::RECIPE_ALERTS, topics::RAW_RECIPES_DEAD, topics::SITE_EVENTS];
+        kafka.ensure_topics(&written).await?;
         kafka.ensure_partitioned_as(topics::ALERT_STATE, topics::PARSED_RECIPES).await?;
+        kafka.ensure_partitioned_as(topics::RECIPE_STATS, topics::SITE_EVENTS).await?;
 
         let (changes, rules) = watch::channel(Arc::clone(&self.rules));
         let engine = EngineLoop {
@@ -81,6 +83,9 @@ impl Notifier {
             let deliver = Deliver::new(spec.clone(), sender, runtime, shutdown.clone());
             parts.spawn(consumer.run(deliver, shutdown.clone()));
         }
+        let statistics = Statistics::new(kafka.clone(), tokio::runtime::Handle::current(), shutdown.clone());
+        let consumer = kafka.consumer(stats::GROUP, &stats::TOPICS).aside();
+        parts.spawn(consumer.run(statistics, shutdown.clone()));
         parts.spawn(page.follow(kafka, shutdown.clone()));
         let mut result = Ok(());
         while let Some(ended) = parts.join_next().await {

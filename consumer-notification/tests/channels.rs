@@ -57,10 +57,12 @@ async fn receiver() -> (u16, Got) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_channel_delivers_in_order_and_none_waits_for_another() {
     let cluster = MockCluster::new(1).unwrap();
-    for topic in [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS] {
+    for topic in
+        [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS, topics::SITE_EVENTS, topics::RECIPE_STATS]
+    {
         cluster.create_topic(topic, 1, 1).unwrap();
     }
-    for topic in [topics::PARSED_RECIPES, topics::RAW_RECIPES, topics::RECIPE_ALERTS] {
+    for topic in [topics::PARSED_RECIPES, topics::RAW_RECIPES, topics::RECIPE_ALERTS, topics::SITE_EVENTS] {
         cluster.create_topic(&topics::dead(topic), 1, 1).unwrap();
     }
     let (port, got) = receiver().await;

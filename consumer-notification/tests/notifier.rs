@@ -43,6 +43,7 @@ async fn write(servers: &str, recipes: &[(&str, Option<f64>)]) {
         let recipe = ParsedRecipe {
             title: (*title).to_owned(),
             url: url.clone(),
+            site: "a.example".to_owned(),
             calories: *calories,
             ..ParsedRecipe::default()
         };
@@ -76,10 +77,11 @@ async fn event_with(port: u16, text: &str) -> String {
 async fn recipes_become_alerts_once_and_show_on_the_page() {
     metrics::install();
     let cluster = MockCluster::new(1).unwrap();
-    for topic in [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS] {
+    let keyed = [topics::SITE_EVENTS, topics::RECIPE_STATS];
+    for topic in [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS].into_iter().chain(keyed) {
         cluster.create_topic(topic, 2, 1).unwrap();
     }
-    for topic in [topics::PARSED_RECIPES, topics::RAW_RECIPES, topics::RECIPE_ALERTS] {
+    for topic in [topics::PARSED_RECIPES, topics::RAW_RECIPES, topics::RECIPE_ALERTS, topics::SITE_EVENTS] {
         cluster.create_topic(&topics::dead(topic), 1, 1).unwrap();
     }
     let servers = cluster.bootstrap_servers();
@@ -102,6 +104,8 @@ async fn recipes_become_alerts_once_and_show_on_the_page() {
     assert!(html.contains("&lt;b&gt;pie&lt;&#x2f;b&gt;") && !html.contains("<b>pie"), "{html}");
     assert!(get(port, "/api/alerts?limit=1").await.contains(r#""rule":"calories""#));
     assert!(get(port, "/api/recipes").await.contains(r#""title":"tea""#));
+    event_with(port, "a.example</th><td>2</td><td>4</td>").await;
+    assert!(get(port, "/api/sites").await.contains(r#"{"alerts_last_hour":2,"#));
     assert!(get(port, "/metrics").await.contains(r#"pipeline_alerts_total{service="consumer-notification"} 2"#));
     shutdown.cancel();
     running.await.unwrap().unwrap();

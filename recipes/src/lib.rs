@@ -7,6 +7,8 @@
 //! | [`topics::PARSED_RECIPES`] | canonical URL | [`ParsedRecipe`] | [`headers::TRACEPARENT`], [`headers::SCHEMA`] |
 //! | [`topics::ALERT_STATE`] | [`AlertState::key`] | [`AlertState`] | |
 //! | [`topics::RECIPE_ALERTS`] | canonical URL | [`Alert`] | [`headers::TRACEPARENT`], [`headers::ALERT_ID`] |
+//! | [`topics::SITE_EVENTS`] | site | [`SiteEvent`] | |
+//! | [`topics::RECIPE_STATS`] | [`SiteStats::key`] | [`SiteStats`] | |
 //! | [`topics::dead`]`(topic)` | as the original | as the original | [`DeadLetter`] |
 //!
 //! The crate knows nothing of Kafka's clients: headers are pairs of a name and bytes.
@@ -21,6 +23,7 @@ mod parsed;
 mod raw_page;
 mod read;
 pub mod schema;
+mod site_stats;
 mod stamp;
 pub mod topics;
 
@@ -32,3 +35,4 @@ pub use headers::HeaderError;
 pub use parsed::{Extractor, Group, MAX_KCAL, Nutrition, ParsedRecipe, Quantity, Rating, SCHEMA_VERSION};
 pub use raw_page::RawPage;
 pub use read::ReadError;
+pub use site_stats::{BAR_KCAL, BARS, MINUTES, SiteEvent, SiteEventKind, SiteStats};

@@ -3,7 +3,7 @@
 
 use schemars::Schema;
 
-use crate::{Alert, AlertState, CrawlState, ParsedRecipe, SCHEMA_VERSION};
+use crate::{Alert, AlertState, CrawlState, ParsedRecipe, SCHEMA_VERSION, SiteEvent, SiteStats};
 
 /// Value of the `schema` header on `parsed_recipes`: `ParsedRecipe/1`.
 #[must_use]
@@ -13,11 +13,13 @@ pub fn parsed_recipe_header() -> String {
 
 /// Each message's name with its JSON Schema (draft 2020-12).
 #[must_use]
-pub fn all() -> [(&'static str, Schema); 4] {
+pub fn all() -> [(&'static str, Schema); 6] {
     [
         ("Alert", schemars::schema_for!(Alert)),
         ("AlertState", schemars::schema_for!(AlertState)),
         ("CrawlState", schemars::schema_for!(CrawlState)),
         ("ParsedRecipe", schemars::schema_for!(ParsedRecipe)),
+        ("SiteEvent", schemars::schema_for!(SiteEvent)),
+        ("SiteStats", schemars::schema_for!(SiteStats)),
     ]
 }

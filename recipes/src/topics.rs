@@ -4,12 +4,18 @@
 pub const CRAWL_URLS: &str = "crawl_urls";
 /// Pages as fetched.
 pub const RAW_RECIPES: &str = "raw_recipes";
+/// [`dead`]`(`[`RAW_RECIPES`]`)`: pages that are no recipes, and URLs that cannot be fetched.
+pub const RAW_RECIPES_DEAD: &str = "raw_recipes.dead";
 /// Recipes as JSON.
 pub const PARSED_RECIPES: &str = "parsed_recipes";
 /// Last verdict of each rule on each recipe; compacted, and partitioned as [`PARSED_RECIPES`].
 pub const ALERT_STATE: &str = "alert_state";
 /// Alerts, one a crossing.
 pub const RECIPE_ALERTS: &str = "recipe_alerts";
+/// What happens on each site, keyed by site; kept for a day.
+pub const SITE_EVENTS: &str = "site_events";
+/// Statistics of each site and hour; compacted, kept for a week, and partitioned as [`SITE_EVENTS`].
+pub const RECIPE_STATS: &str = "recipe_stats";
 /// What a dead-letter topic's name ends with.
 pub const DEAD_SUFFIX: &str = ".dead";
 
@@ -17,6 +23,8 @@ pub const DEAD_SUFFIX: &str = ".dead";
 pub const MAX_PAGE_RECORD_BYTES: usize = 10 * 1024 * 1024 + 64 * 1024;
 /// Largest page body that goes into [`RAW_RECIPES`], in bytes.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
+
+const DAY_MS: u64 = 86_400_000;
 
 /// Name of the topic that takes what could not be processed from `topic`.
 #[must_use]
@@ -45,6 +53,14 @@ impl TopicSpec {
         if matches!(name, CRAWL_URLS | ALERT_STATE) {
             config.push(("cleanup.policy", "compact".to_owned()));
         }
+        match name {
+            SITE_EVENTS => config.push(("retention.ms", DAY_MS.to_string())),
+            RECIPE_STATS => {
+                config.push(("cleanup.policy", "compact,delete".to_owned()));
+                config.push(("retention.ms", (7 * DAY_MS).to_string()));
+            }
+            _ => {}
+        }
         Self { name: name.to_owned(), config }
     }
 }
@@ -59,6 +75,16 @@ mod tests {
             let spec = TopicSpec::of(&topic);
             assert_eq!(spec.config, [("max.message.bytes", MAX_PAGE_RECORD_BYTES.to_string())]);
         }
+    }
+
+    #[test]
+    fn statistics_are_kept_for_a_time() {
+        let kept = |name: &str| {
+            TopicSpec::of(name).config.iter().find(|(key, _)| *key == "retention.ms").map(|(_, value)| value.clone())
+        };
+        assert_eq!(kept(SITE_EVENTS).as_deref(), Some("86400000"));
+        assert_eq!(kept(RECIPE_STATS).as_deref(), Some("604800000"));
+        assert_eq!(dead(RAW_RECIPES), RAW_RECIPES_DEAD);
     }
 
     #[test]

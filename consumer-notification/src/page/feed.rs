@@ -11,6 +11,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::page::histogram::{Bar, Histogram};
+use crate::page::sites::{self, SiteEntry};
+use crate::stats::Sites;
 use crate::text;
 
 /// Entries kept of each list.
@@ -137,6 +139,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Feed {
     threshold: f64,
+    sites: Arc<Sites>,
     state: Mutex<State>,
 }
 
@@ -166,6 +169,8 @@ pub struct Snapshot {
     pub recipes: Vec<RecipeEntry>,
     /// Newest first.
     pub dead: Vec<DeadEntry>,
+    /// Sites with most alerts first.
+    pub sites: Vec<SiteEntry>,
     /// The numbers.
     pub stats: Stats,
     /// The newest entry's `seq`.
@@ -210,7 +215,7 @@ impl Feed {
     /// An empty feed; recipes above the threshold in kcal are marked.
     #[must_use]
     pub fn new(threshold: f64) -> Self {
-        Self { threshold, state: Mutex::default() }
+        Self { threshold, sites: Arc::default(), state: Mutex::default() }
     }
 
     /// Counts records that were not read.
@@ -219,6 +224,7 @@ impl Feed {
         match topic {
             topics::PARSED_RECIPES => state.recipe_count += records,
             topics::RECIPE_ALERTS => state.alert_count += records,
+            topics::RECIPE_STATS => {}
             _ => state.dead_count += records,
         }
     }
@@ -237,6 +243,7 @@ impl Feed {
                     self.alert(&alert, record);
                 }
             }
+            topics::RECIPE_STATS => self.sites.take(record),
             _ => self.dead(record),
         }
     }
@@ -244,10 +251,12 @@ impl Feed {
     /// Entries newer than `seq`, at most `most` of each list, newest first, with the numbers.
     #[must_use]
     pub fn since(&self, seq: u64, most: usize) -> Snapshot {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let now = OffsetDateTime::now_utc();
+        let sites = sites::entries(&self.sites, now);
         let mut state = self.state.lock();
-        let stats = state.stats(self.threshold, now);
+        let stats = state.stats(self.threshold, now.unix_timestamp());
         Snapshot {
+            sites,
             alerts: newest(&state.alerts, most, |entry| entry.seq > seq),
             recipes: newest(&state.recipes, most, |entry| entry.seq > seq),
             dead: newest(&state.dead, most, |entry| entry.seq > seq),
@@ -448,7 +457,7 @@ fn newest<T: Clone>(list: &VecDeque<T>, most: usize, new: impl Fn(&T) -> bool) -
     list.iter().take(most).take_while(|entry| new(entry)).cloned().collect()
 }
 
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text::shortened(&text::one_line(text), LONGEST_TEXT)
 }
 

@@ -18,6 +18,7 @@ mod dead;
 pub mod feed;
 mod histogram;
 mod routes;
+mod sites;
 mod updates;
 mod view;
 
@@ -106,17 +107,17 @@ impl Page {
         // Set once: a page follows one broker.
         let _ = self.inner.kafka.set((kafka.clone(), kafka.producer()?));
         let publisher = tokio::spawn(updates::publish(Arc::clone(&self.inner), shutdown.clone()));
-        let raw_dead = topics::dead(topics::RAW_RECIPES);
         let parsed_dead = topics::dead(topics::PARSED_RECIPES);
         let alerts_dead = topics::dead(topics::RECIPE_ALERTS);
-        let all = [topics::PARSED_RECIPES, topics::RECIPE_ALERTS, &raw_dead, &parsed_dead, &alerts_dead];
+        let all = [topics::PARSED_RECIPES, topics::RECIPE_ALERTS, topics::RAW_RECIPES_DEAD, &parsed_dead, &alerts_dead];
         kafka.ensure_topics(&all).await?;
         let read = move || {
             let topics = [
                 (topics::PARSED_RECIPES, REPLAYED),
                 (topics::RECIPE_ALERTS, REPLAYED),
+                (topics::RECIPE_STATS, REPLAYED),
                 (&*parsed_dead, REPLAYED),
-                (&*raw_dead, REPLAYED_PAGES),
+                (topics::RAW_RECIPES_DEAD, REPLAYED_PAGES),
                 (&*alerts_dead, REPLAYED_PAGES),
             ];
             kafka.follow(&topics, &shutdown, |followed| match followed {

@@ -13,12 +13,13 @@ pub(crate) struct Views {
     templates: Environment<'static>,
 }
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("head.html", include_str!("../../templates/head.html")),
     ("page.html", include_str!("../../templates/page.html")),
     ("alerts.html", include_str!("../../templates/alerts.html")),
     ("recipes.html", include_str!("../../templates/recipes.html")),
     ("dead.html", include_str!("../../templates/dead.html")),
+    ("sites.html", include_str!("../../templates/sites.html")),
     ("groups.html", include_str!("../../templates/groups.html")),
     ("recipe.html", include_str!("../../templates/recipe.html")),
     ("letter.html", include_str!("../../templates/letter.html")),
@@ -57,6 +58,7 @@ impl Views {
             "alerts": self.render("alerts.html", news),
             "recipes": self.render("recipes.html", news),
             "dead": self.render("dead.html", news),
+            "sites": self.render("sites.html", news),
             "groups": self.page_of("groups.html", context! { groups => groups(lags) }),
             "stats": news.stats,
         });

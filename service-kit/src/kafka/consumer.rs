@@ -145,7 +145,9 @@ impl Consumer {
     /// What the loop cannot go on after: rights are missing (exit code 77), a topic it writes to is gone (69), the
     /// processor gave up.
     pub async fn run(self, processor: impl Processor, shutdown: CancellationToken) -> Result<(), Failure> {
-        let dead: Vec<String> = self.topics.iter().map(|topic| topics::dead(topic)).collect();
+        // Dead letters have none of their own: who reads them gives none up.
+        let alive = self.topics.iter().filter(|topic| !topic.ends_with(topics::DEAD_SUFFIX));
+        let dead: Vec<String> = alive.map(|topic| topics::dead(topic)).collect();
         let all: Vec<&str> = self.topics.iter().chain(&dead).map(String::as_str).collect();
         self.kafka.ensure_topics(&all).await?;
         let (done, result) = oneshot::channel();

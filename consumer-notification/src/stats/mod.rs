@@ -1,0 +1,19 @@
+//! Statistics of sites over windows of event time.
+//!
+//! ```text
+//! parsed_recipes ──┐
+//! recipe_alerts  ──┼─> events ──> site_events, by site ──> windows ──> recipe_stats
+//! raw_recipes.dead ┘                                          ▲ on assignment │
+//!                                                             └───────────────┘
+//! ```
+//!
+//! One group reads all four topics. What it writes and the offsets of what it read are one transaction: an event is told
+//! once and counted once, whatever is killed.
+
+mod counting;
+mod events;
+mod sites;
+pub mod window;
+
+pub use counting::{GROUP, LATE, Statistics, TOPICS};
+pub use sites::Sites;
