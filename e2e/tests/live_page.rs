@@ -59,6 +59,7 @@ impl Pipeline {
         let recipe = ParsedRecipe {
             title: title.to_owned(),
             url: url.clone(),
+            site: "a.example".to_owned(),
             calories: Some(calories),
             ..ParsedRecipe::default()
         };
@@ -196,6 +197,7 @@ async fn alerts_come_by_themselves_are_found_and_dead_letters_go_back() {
     pipeline.flush();
     browser.wait("//strong[@data-stat='alerts'][.='5']").await;
     assert_eq!(browser.shown("alerts").await, ["Plum cake", "Plum pie"], "what comes is filtered too");
+    browser.wait("//*[@id='sites']/tr[th='a.example'][td[1]='5'][td[2]='6']").await;
     assert_eq!(browser.violations(&axe).await, <[&str; 0]>::default());
 
     // Without a script the server does the same.
