@@ -48,11 +48,19 @@ fn value_of<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     Some(&rest[..stop.unwrap_or(rest.len())])
 }
 
+/// The bytes as text, where they are valid UTF-8: [`std::str::from_utf8`] several times as fast.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    match UTF_8.decode_without_bom_handling_and_without_replacement(bytes)? {
+        Cow::Borrowed(text) => Some(text),
+        Cow::Owned(_) => None,
+    }
+}
+
 /// Whether [`decode`] reads the page as UTF-8, so that a part of it that is valid UTF-8 can be read alone.
 pub fn is_utf8(bytes: &[u8], content_type: Option<&str>) -> bool {
     match declared(bytes, content_type) {
         Some(encoding) => encoding == UTF_8,
-        None => std::str::from_utf8(bytes).is_ok() || mostly_utf8(bytes),
+        None => utf8(bytes).is_some() || mostly_utf8(bytes),
     }
 }
 
@@ -65,7 +73,7 @@ pub fn decode<'p>(bytes: &'p [u8], content_type: Option<&str>) -> Cow<'p, str> {
     let encoding = declared(bytes, content_type);
     let utf16 = encoding.is_some_and(|e| e == UTF_16LE || e == UTF_16BE);
     let body = Encoding::for_bom(bytes).map_or(bytes, |(_, length)| &bytes[length..]);
-    if !utf16 && let Ok(text) = std::str::from_utf8(body) {
+    if !utf16 && let Some(text) = utf8(body) {
         // Only ISO-2022-JP writes other text in ASCII bytes alone.
         if encoding.is_none_or(Encoding::is_ascii_compatible) {
             return Cow::Borrowed(text);

@@ -127,7 +127,7 @@ pub fn fast(page: Page<'_>, rules: &Rules) -> Option<Merged> {
             return None;
         }
         // A script that is no UTF-8 is for the path that knows the page's encoding.
-        let text = std::str::from_utf8(&page.bytes[range]).ok()?;
+        let text = encoding::utf8(&page.bytes[range])?;
         if !jsonld::speaks_of_recipe(text.as_bytes()) {
             silent.push(text);
             continue;

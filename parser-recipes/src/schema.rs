@@ -9,7 +9,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 
 use crate::draft::{Draft, Section};
 use crate::json::{Json, Value};
-use crate::values::{self, Energy, Yield, author_name, clean, clean_lines};
+use crate::values::{self, Energy, Yield, author_name, clean, clean_lines, cleaned};
 
 /// A page that lists hundreds of recipes is no recipe page; the bound keeps its cost down.
 pub(crate) const MAX_RECIPES: usize = 24;
@@ -156,7 +156,7 @@ fn first_text(value: Value<'_>) -> Option<String> {
     } else {
         first.text()?
     };
-    Some(clean(&text))
+    Some(cleaned(text))
 }
 
 fn non_empty(text: String) -> Option<String> {
@@ -316,7 +316,7 @@ fn push_ingredient(item: Value<'_>, depth: usize, listed: bool, sections: &mut V
         }
     } else if let Some(text) = item.text() {
         if listed {
-            push(clean(&text), sections);
+            push(cleaned(text), sections);
         } else {
             // One text for the whole list: a line each, or commas where there is only one line.
             // A line in bold type that measures nothing is a heading.
@@ -384,7 +384,7 @@ impl Steps {
         }
         if !item.is_object() {
             let Some(text) = item.text() else { return };
-            self.text(&text, single);
+            self.text(text, single);
             return;
         }
         let list = item.get("itemListElement").or_else(|| item.get("steps")).or_else(|| item.get("step"));
@@ -408,7 +408,7 @@ impl Steps {
                 if let Some(name) = name.filter(|name| !begins_with(&text, name)) {
                     self.push(name);
                 }
-                self.text(&text, single);
+                self.text(text, single);
             }
             (_, Some(list)) => {
                 if let Some(name) = name {
@@ -427,11 +427,11 @@ impl Steps {
     }
 
     /// One item is one step, unless it is the only one and holds them all.
-    fn text(&mut self, text: &str, single: bool) {
+    fn text(&mut self, text: Cow<'_, str>, single: bool) {
         if single {
-            values::steps(text).into_iter().for_each(|line| self.push(line));
+            values::steps(&text).into_iter().for_each(|line| self.push(line));
         } else {
-            self.push(clean(text));
+            self.push(cleaned(text));
         }
     }
 }

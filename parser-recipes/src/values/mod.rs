@@ -13,5 +13,5 @@ pub use duration::{is_duration, minutes};
 pub use energy::{Basis, Energy, grams, kcal, kcal_columns, quantity};
 pub use lists::{steps, tidy_ingredients, tidy_steps, unmarked};
 pub use number::{Number, first_number, numbers};
-pub use text::{clean, clean_lines, site_in_title, strip_tags, title};
+pub use text::{clean, clean_lines, cleaned, site_in_title, strip_tags, title};
 pub use yields::Yield;

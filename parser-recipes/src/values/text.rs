@@ -16,6 +16,11 @@ pub fn clean(text: &str) -> String {
     if is_plain(text) { collapse(text) } else { collapse(&resolve(text)) }
 }
 
+/// [`clean`] of a text that need not be kept.
+pub fn cleaned(text: Cow<'_, str>) -> String {
+    if is_clean(&text) { text.into_owned() } else { clean(&text) }
+}
+
 /// Clean text, one entry for each line, paragraph, list item or `<br>`; empty ones left out.
 pub fn clean_lines(text: &str) -> Vec<String> {
     let text = resolve(text);
@@ -24,25 +29,31 @@ pub fn clean_lines(text: &str) -> Vec<String> {
 
 /// Most text needs no work: no markup, no control characters, single spaces, nothing invisible.
 fn is_clean(text: &str) -> bool {
+    const CHUNK: usize = 32;
     let bytes = text.as_bytes();
-    // Two loops without branches, which the compiler makes wide, settle plain ASCII; most text is that.
-    let special = |b: u8| (b < b' ') | (b == b'&') | (b == b'<') | (b == b'\\') | (b >= 0x7F);
-    if !bytes.iter().fold(false, |any, &b| any | special(b)) {
-        let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-        let doubled = pairs.fold(false, |any, (&a, &b)| any | ((a == b' ') & (b == b' ')));
-        return !doubled && !text.starts_with(' ') && !text.ends_with(' ');
-    }
-    let mut space = true;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b' ' if space => return false,
-            b' ' => space = true,
-            b'&' | b'<' | b'\\' | 0..=0x1F | 0x7F => return false,
-            0xC2 | 0xC3 | 0xE1..=0xE3 | 0xEF if is_suspect(bytes, at) => return false,
-            _ => space = false,
+    let mut at = 0;
+    while at < bytes.len() {
+        // A loop without branches, which the compiler makes wide, settles plain ASCII; most text is that.
+        if let Some(chunk) = bytes[at..].first_chunk::<{ CHUNK + 1 }>() {
+            let special = |b: u8| (b < b' ') | (b == b'&') | (b == b'<') | (b == b'\\') | (b >= 0x7F);
+            let doubled = |a: u8, b: u8| (a == b' ') & (b == b' ');
+            let odd = (0..CHUNK).fold(false, |odd, n| odd | special(chunk[n]) | doubled(chunk[n], chunk[n + 1]));
+            if !odd {
+                at += CHUNK;
+                continue;
+            }
+        }
+        let end = bytes.len().min(at + CHUNK);
+        while at < end {
+            match bytes[at] {
+                b' ' if bytes.get(at + 1).is_none_or(|b| *b == b' ') => return false,
+                b'&' | b'<' | b'\\' | 0..=0x1F | 0x7F => return false,
+                0xC2 | 0xC3 | 0xE1..=0xE3 | 0xEF if is_suspect(bytes, at) => return false,
+                _ => at += 1,
+            }
         }
     }
-    !space || text.is_empty()
+    !text.starts_with(' ')
 }
 
 /// Whether only white space may need work.
@@ -194,6 +205,9 @@ pub fn strip_tags(text: &str) -> Cow<'_, str> {
 /// `site` is the host or the site's name; it is compared without spaces, case and punctuation.
 pub fn title(text: &str, sites: &[&str]) -> String {
     let text = without_site(clean(text), sites);
+    if !has_separator(&text) {
+        return text;
+    }
     for separator in [" – ", " - ", " | ", ": "] {
         if let Some((head, tail)) = text.rsplit_once(separator)
             && RECIPE.contains(&&*tail.to_lowercase())
@@ -226,6 +240,11 @@ const RECIPE: &[&str] = &[
 /// What separates a title from the site's name.
 const SEPARATORS: [&str; 9] = [" | ", " – ", " — ", " - ", " • ", " · ", " :: ", " » ", " @ "];
 
+/// Whether one of the separators may stand in the text; most titles have none.
+fn has_separator(text: &str) -> bool {
+    text.bytes().any(|b| matches!(b, b'|' | b'-' | b':' | b'@') || !b.is_ascii())
+}
+
 fn fold(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -237,6 +256,9 @@ pub fn site_in_title(title: &str, host: &str) -> Option<String> {
 }
 
 fn without_site(text: String, sites: &[&str]) -> String {
+    if !has_separator(&text) {
+        return text;
+    }
     for separator in SEPARATORS {
         if let Some((head, tail)) = text.rsplit_once(separator) {
             let tail = fold(tail);
