@@ -10,7 +10,10 @@ mod ports;
 pub mod prerequisites;
 mod process;
 pub mod programs;
+pub mod topic;
+mod web;
 
 pub use broker::Broker;
 pub use ports::free_port;
 pub use process::{Finished, Process};
+pub use web::{Seen, Web};

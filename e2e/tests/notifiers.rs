@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Broker, Process, free_port, programs};
+use e2e::{Broker, Process, free_port, programs, topic};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Offset, TopicPartitionList};
 use recipes::topics::{ALERT_STATE, PARSED_RECIPES, RECIPE_ALERTS};
 use recipes::{Alert, ParsedRecipe};
 
@@ -54,20 +52,11 @@ fn send_round(producer: &BaseProducer, calories: f64, recipes: std::ops::Range<u
     producer.flush(PATIENCE).expect("acknowledged");
 }
 
-fn partitions(consumer: &BaseConsumer, topic: &str) -> TopicPartitionList {
-    let known = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
-    let mut list = TopicPartitionList::new();
-    for partition in known.topics().iter().flat_map(|topic| topic.partitions()) {
-        list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("an offset");
-    }
-    list
-}
-
 /// Waits until the group has committed the end of every partition.
 fn wait_until_through(consumer: &BaseConsumer) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let list = partitions(consumer, PARSED_RECIPES);
+        let list = topic::partitions(consumer, PARSED_RECIPES);
         let committed = consumer.committed_offsets(list, PATIENCE).expect("the broker answers");
         let left: i64 = committed
             .elements()
@@ -84,23 +73,6 @@ fn wait_until_through(consumer: &BaseConsumer) {
         // Reads nothing: nothing is assigned.
         let _ = consumer.poll(Duration::from_millis(100));
     }
-}
-
-fn committed_records(consumer: &BaseConsumer, topic: &str) -> Vec<Vec<u8>> {
-    let list = partitions(consumer, topic);
-    consumer.assign(&list).expect("partitions that are there");
-    let (mut records, mut at_end) = (Vec::new(), BTreeSet::new());
-    let deadline = Instant::now() + PATIENCE;
-    while at_end.len() < list.count() {
-        assert!(Instant::now() < deadline, "{topic} has no end");
-        match consumer.poll(Duration::from_secs(1)) {
-            None => {}
-            Some(Err(KafkaError::PartitionEOF(partition))) => drop(at_end.insert(partition)),
-            Some(Err(error)) => panic!("{topic}: {error}"),
-            Some(Ok(record)) => records.push(record.payload().unwrap_or_default().to_vec()),
-        }
-    }
-    records
 }
 
 fn one_alert_a_crossing(instances: usize) {
@@ -126,8 +98,8 @@ fn one_alert_a_crossing(instances: usize) {
     wait_until_through(&consumer);
 
     let mut alerts: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
-    for value in committed_records(&consumer, RECIPE_ALERTS) {
-        let alert = Alert::from_json(&value).expect("an alert");
+    for record in topic::records(&consumer, RECIPE_ALERTS) {
+        let alert = Alert::from_json(record.payload().unwrap_or_default()).expect("an alert");
         alerts.entry(alert.url.clone()).or_default().push(alert);
     }
     let wrong: Vec<_> = alerts.iter().filter(|(_, alerts)| alerts.len() != CROSSINGS).collect();
@@ -135,7 +107,7 @@ fn one_alert_a_crossing(instances: usize) {
     assert_eq!(alerts.len(), RECIPES);
     let ids: BTreeSet<_> = alerts.values().flatten().map(|alert| alert.alert_id).collect();
     assert_eq!(ids.len(), RECIPES * CROSSINGS);
-    assert!(!committed_records(&consumer, ALERT_STATE).is_empty());
+    assert!(!topic::records(&consumer, ALERT_STATE).is_empty());
     for process in running {
         let (code, lines) = process.terminate();
         assert_eq!(code, Some(0), "{}", lines.join("\n"));
