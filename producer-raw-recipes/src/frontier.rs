@@ -144,6 +144,8 @@ pub struct Memory {
     pub interval: Option<Duration>,
     /// Hash of the content last published.
     pub content: Option<ContentHash>,
+    /// Key it was published under, where that is not the URL itself.
+    pub published_as: Option<String>,
 }
 
 #[derive(Debug)]
@@ -181,6 +183,8 @@ pub struct Frontier {
     free: Vec<EntryId>,
     /// Hosts seen for the first time are not asked before this moment.
     new_hosts_from: Moment,
+    /// No host is asked before this moment.
+    paused_until: Moment,
     /// Entries that wait for their visit, or are being visited.
     open: usize,
 }
@@ -199,6 +203,7 @@ impl Frontier {
             sequence: 0,
             free: Vec::new(),
             new_hosts_from: Moment(0),
+            paused_until: Moment(0),
             open: 0,
         }
     }
@@ -252,6 +257,9 @@ impl Frontier {
 
     /// The next job whose host has its turn.
     pub fn next(&mut self, now: Moment) -> Next {
+        if now < self.paused_until {
+            return Next::Wait(Some(self.paused_until));
+        }
         loop {
             let Some(&(at, host)) = self.schedule.first() else { return Next::Wait(None) };
             if at > now {

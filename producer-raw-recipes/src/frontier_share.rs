@@ -40,6 +40,11 @@ impl Frontier {
         self.new_hosts_from = until;
     }
 
+    /// No host is asked before this moment.
+    pub fn pause_until(&mut self, until: Moment) {
+        self.paused_until = until;
+    }
+
     /// Whether a URL is known.
     #[must_use]
     pub fn knows(&self, url: &Url) -> bool {

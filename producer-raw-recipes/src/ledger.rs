@@ -26,6 +26,12 @@ pub fn partition(url: &Url, partitions: i32) -> i32 {
     i32::try_from((hash ^ (hash >> 32)) % count).unwrap_or(0)
 }
 
+/// The partition that the files go with, which have no host.
+#[must_use]
+pub fn partition_of_files(partitions: i32) -> i32 {
+    Url::parse("file:///").map_or(0, |files| partition(&files, partitions))
+}
+
 /// The record of a URL after a visit, or before its first one (a memory of nothing, due at once).
 #[must_use]
 pub fn state(source: &str, role: Role, memory: &Memory, next: Moment) -> CrawlState {
@@ -35,6 +41,7 @@ pub fn state(source: &str, role: Role, memory: &Memory, next: Moment) -> CrawlSt
         etag: memory.etag.clone(),
         last_modified: memory.last_modified.clone(),
         content_sha256: memory.content.as_ref().map(hex),
+        published_as: memory.published_as.clone(),
         next_fetch_at: next.date(),
         failures: memory.failures,
         role: name(role).to_owned(),
@@ -61,6 +68,7 @@ pub fn read(state: &CrawlState) -> Option<(Role, Memory, Moment)> {
         failures: state.failures,
         interval: state.interval_s.map(Duration::from_secs),
         content: state.content_sha256.as_deref().and_then(unhex),
+        published_as: state.published_as.clone(),
     };
     Some((role, memory, state.next_fetch_at.map_or(Moment::NEVER, Moment::from)))
 }
@@ -99,6 +107,7 @@ mod tests {
             failures: 2,
             interval: Some(Duration::from_secs(90)),
             content: Some([0xAB; 32]),
+            published_as: Some("https://a.example/".to_owned()),
         };
         for role in [Role::Page, Role::List(3), Role::Sitemap(1), Role::Feed, Role::Auto, Role::Site(2)] {
             let next = Moment(1_790_000_000_123);

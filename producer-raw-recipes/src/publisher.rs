@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, join_all};
 use recipes::{CrawlState, DeadLetter, RawPage, topics};
-use service_kit::kafka::{Output, Producer, SendError};
+use service_kit::kafka::{Output, Place, Producer, SendError, Transactions};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -62,42 +63,72 @@ impl Publication {
 
 /// Takes what visits leave behind.
 pub trait Publisher: Clone + Send + Sync + 'static {
-    /// Writes the first ones, then the others, and waits until all are safe. After an error or a crash the first ones
-    /// may be there without the others, never the other way round.
+    /// Writes publications on behalf of a partition of `crawl_urls`, behind those of earlier calls; the future waits until
+    /// they are safe. What stands first is there when what stands behind it is; whether it may be there alone after a
+    /// crash is up to the publisher.
     ///
     /// # Errors
-    /// [`SendError::Rejected`] for these alone; [`SendError::Unwritable`] when nothing can be written.
+    /// [`SendError::Rejected`] and [`SendError::Lost`] for these alone; [`SendError::Unwritable`] when nothing can be
+    /// written.
     fn write(
         &self,
-        first: Vec<Publication>,
-        then: Vec<Publication>,
-    ) -> impl Future<Output = Result<(), SendError>> + Send;
+        partition: i32,
+        publications: Vec<Publication>,
+    ) -> impl Future<Output = Result<(), SendError>> + Send + 'static;
 }
 
 /// Writes to Kafka and waits for the acknowledgement of all replicas.
 #[derive(Clone)]
 pub struct KafkaPublisher {
-    producer: Producer,
+    way: Way,
     /// Tells this process's records on `crawl_urls` from those of others.
     writer: Arc<str>,
 }
 
+#[derive(Clone)]
+enum Way {
+    InOrder(Producer),
+    Together(Transactions),
+}
+
 impl KafkaPublisher {
-    /// A publisher whose records on `crawl_urls` carry this name.
+    /// A publisher that writes the last publication after the others. After a crash a page may be there without its
+    /// state, and is published again then.
     #[must_use]
-    pub fn new(producer: Producer, writer: &str) -> Self {
-        Self { producer, writer: writer.into() }
+    pub fn in_order(producer: Producer, writer: &str) -> Self {
+        Self { way: Way::InOrder(producer), writer: writer.into() }
+    }
+
+    /// A publisher that writes all or nothing, and only while the partition is ours.
+    #[must_use]
+    pub fn together(transactions: Transactions, writer: &str) -> Self {
+        Self { way: Way::Together(transactions), writer: writer.into() }
     }
 }
 
 impl Publisher for KafkaPublisher {
-    async fn write(&self, first: Vec<Publication>, then: Vec<Publication>) -> Result<(), SendError> {
-        for stage in [first, then] {
-            let sends = stage.into_iter().filter_map(|publication| output(publication, &self.writer));
-            let results = join_all(sends.map(|output| self.producer.send(output))).await;
-            results.into_iter().collect::<Result<(), SendError>>()?;
+    fn write(
+        &self,
+        partition: i32,
+        publications: Vec<Publication>,
+    ) -> impl Future<Output = Result<(), SendError>> + Send + 'static {
+        let mut outputs: Vec<Output> =
+            publications.into_iter().filter_map(|publication| output(publication, &self.writer)).collect();
+        match &self.way {
+            Way::InOrder(producer) => {
+                let producer = producer.clone();
+                Either::Left(async move {
+                    let last = outputs.pop();
+                    let sent = join_all(outputs.into_iter().map(|output| producer.send(output))).await;
+                    sent.into_iter().collect::<Result<(), SendError>>()?;
+                    producer.send_in_order(last).await
+                })
+            }
+            Way::Together(transactions) => {
+                let written = transactions.write(Place::new(topics::CRAWL_URLS, partition), outputs);
+                Either::Right(written.map_ok(drop))
+            }
         }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use recipes::topics;
-use service_kit::kafka::Kafka;
+use service_kit::kafka::{Consumer, Delivery, Kafka};
 use service_kit::settings::Source;
 use service_kit::{Failure, Handle, Service, Verb, http};
 use tokio::sync::mpsc;
@@ -74,7 +74,8 @@ impl Service for ProducerRawRecipes {
                 warn!("no contact set: give site owners an address to turn to with --contact");
             }
             let writer = Uuid::new_v4().simple().to_string();
-            let publisher = KafkaPublisher::new(kafka.producer()?, &writer);
+            let member = if settings.share { Some(member(&kafka).await?) } else { None };
+            let publisher = publisher(&kafka, &writer, member.as_ref(), &shutdown).await?;
             let shown_until = shutdown.child_token();
             let shown = tokio::spawn(progress::show(sources.clone(), shown_until.clone()));
             let (once, summary) = (settings.crawl.once, sources.clone());
@@ -83,10 +84,9 @@ impl Service for ProducerRawRecipes {
             if let Some(file) = file {
                 crawl = crawl.reloading(sources_watch::watch(file, flags, shutdown.clone()));
             }
-            let result = if settings.share {
-                Box::pin(share(&kafka, &writer, crawl, &shutdown)).await
-            } else {
-                Box::pin(crawl.run(shutdown.clone())).await
+            let result = match member {
+                Some(member) => Box::pin(share(&kafka, member, &writer, crawl, &shutdown)).await,
+                None => Box::pin(crawl.run(shutdown.clone())).await,
             };
             shown_until.cancel();
             // The line is gone before the summary comes.
@@ -107,20 +107,42 @@ impl Service for ProducerRawRecipes {
     }
 }
 
+/// The member of the group that shares the hosts.
+async fn member(kafka: &Kafka) -> Result<Consumer, Failure> {
+    kafka.ensure_topics(&[topics::CRAWL_URLS]).await?;
+    // It writes nothing itself.
+    Ok(kafka.consumer(membership::GROUP, &[topics::CRAWL_URLS]).aside().delivery(Delivery::AtLeastOnce))
+}
+
+async fn publisher(
+    kafka: &Kafka,
+    writer: &str,
+    member: Option<&Consumer>,
+    shutdown: &CancellationToken,
+) -> Result<KafkaPublisher, Failure> {
+    match member.filter(|_| kafka.settings().delivery == Delivery::Transactional) {
+        Some(member) => {
+            // No name that is kept: two processes with one name would end each other's transactions for ever.
+            let id = format!("{}-{writer}", membership::GROUP);
+            Ok(KafkaPublisher::together(kafka.transactions(&id, member.fence(), shutdown).await?, writer))
+        }
+        None => Ok(KafkaPublisher::in_order(kafka.producer()?, writer)),
+    }
+}
+
 /// Crawls this instance's share of the hosts.
 async fn share(
     kafka: &Kafka,
+    member: Consumer,
     writer: &str,
     crawl: Crawl<KafkaPublisher>,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    kafka.ensure_topics(&[topics::CRAWL_URLS]).await?;
     let partitions = kafka.partition_counts().await?.get(topics::CRAWL_URLS).copied().unwrap_or(1);
     let (to, from) = mpsc::channel(1024);
     // The group is left when the crawl has ended, whatever ended it.
     let leave = shutdown.child_token();
     let membership = Membership::new(kafka.clone(), writer, leave.clone(), to);
-    let member = kafka.consumer(membership::GROUP, &[topics::CRAWL_URLS]).aside();
     let follow = member.run(membership, leave.clone());
     let work = async {
         let result = crawl.sharing(Sharing { partitions, from }).run(shutdown.clone()).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use service_kit::http;
-use service_kit::kafka::KafkaSettings;
+use service_kit::kafka::{Delivery, KafkaSettings};
 use service_kit::settings::{Size, Source};
 
 use crate::address::AllowedPrivate;
@@ -54,7 +54,7 @@ impl Settings {
     /// Reads all but the sources.
     pub fn read_without_sources(from: &mut Source) -> Self {
         let listen = http::listen_setting(from, "0.0.0.0:8081");
-        let kafka = KafkaSettings::read(from);
+        let kafka = KafkaSettings::read_or(from, Delivery::Transactional);
         let fetch = read_fetch(from);
         let crawl = read_crawl(from, fetch.page_bytes);
         let allow_private = from

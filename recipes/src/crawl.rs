@@ -25,6 +25,10 @@ pub struct CrawlState {
     /// SHA-256 of the last body published, in hex: an unchanged page is not published again.
     #[serde(default)]
     pub content_sha256: Option<String>,
+    /// Key on `raw_recipes` of what was published, where it is not the URL itself: it was redirected, or names another
+    /// address as its canonical one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_as: Option<String>,
     /// When to visit next, RFC 3339; null for never.
     #[serde(default, with = "stamp::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]

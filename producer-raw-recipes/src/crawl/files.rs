@@ -47,7 +47,7 @@ impl<P: Publisher> Crawl<P> {
         match item {
             LocalItem::Url(url) => {
                 let records = self.offer(&[Link::new(url, Role::Page)], source);
-                self.publish_states(records, Vec::new());
+                self.publish_states(self.partition_of_files(), records);
             }
             LocalItem::Bad { what, reason } => {
                 warn!(source = self.specs[source].name, what, reason, "left out");
@@ -90,6 +90,6 @@ impl<P: Publisher> Crawl<P> {
             traceparent: Some(traceparent()),
         };
         let told = Told { origin: Origin::File, source, key: path.to_owned(), identity, content: Some(content) };
-        self.publish(vec![Publication::Page { key: url, page: raw, body: page.body }], Vec::new(), told);
+        self.publish(self.partition_of_files(), vec![Publication::Page { key: url, page: raw, body: page.body }], told);
     }
 }

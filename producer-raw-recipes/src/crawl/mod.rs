@@ -1,8 +1,7 @@
 //! The crawl's loop: takes jobs from the frontier, runs them, tells the frontier what came of them, publishes pages.
 //!
-//! A page is settled when the broker has acknowledged it, and its state on `crawl_urls` is written after it: what was
-//! fetched and not acknowledged at a crash is fetched again. Links are on `crawl_urls` before the document they stood in
-//! counts as read, so none is forgotten.
+//! What a visit leaves behind (a page, links, its state on `crawl_urls`) is written as one, on behalf of the partition of
+//! its host; a page is settled when that is done. What was fetched and not written at a crash is fetched again.
 
 mod files;
 mod reload;
@@ -18,6 +17,7 @@ use service_kit::kafka::SendError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::clock::{Clock, Moment};
 use crate::content::ContentHash;
@@ -37,6 +37,12 @@ use crate::status::Sources;
 const DRAIN: Duration = Duration::from_secs(8);
 /// Longest sleep of the loop when nothing is planned.
 const IDLE: Duration = Duration::from_secs(3600);
+/// The same while hosts are shared, and how much later than that the loop must go on for its hosts to be in doubt: the
+/// process stood still, and the group may have given them to others.
+const TURN: Duration = Duration::from_secs(1);
+const STOOD_STILL: Duration = Duration::from_secs(1);
+/// How long they are left alone then: longer than the group takes to tell.
+const DOUBT: Duration = Duration::from_secs(5);
 
 /// How a crawl works.
 #[derive(Debug, Clone)]
@@ -87,6 +93,8 @@ pub struct Crawl<P> {
     /// Partitions that are this instance's, and whether it had any yet.
     owned: HashSet<i32>,
     joined: bool,
+    /// When the loop last went round.
+    turned: Moment,
     /// Links that their owners were told of, by hash.
     told: HashSet<u64>,
     /// Sources that are no more; their numbers stay taken.
@@ -138,6 +146,7 @@ impl<P: Publisher> Crawl<P> {
         sources: Sources,
     ) -> Self {
         let (to_local, from_local) = mpsc::channel(64);
+        let clock = Clock::start();
         Self {
             frontier: Frontier::new(settings.bounds.clone()),
             settings,
@@ -145,7 +154,7 @@ impl<P: Publisher> Crawl<P> {
             fetcher,
             publisher,
             sources,
-            clock: Clock::start(),
+            clock,
             fetches: JoinSet::new(),
             publishes: JoinSet::new(),
             to_local,
@@ -157,6 +166,7 @@ impl<P: Publisher> Crawl<P> {
             sharing: None,
             owned: HashSet::new(),
             joined: false,
+            turned: clock.now(),
             told: HashSet::new(),
             retired: HashSet::new(),
             reloads: None,
@@ -186,14 +196,16 @@ impl<P: Publisher> Crawl<P> {
             self.joined = true;
             self.begin_sources();
         }
+        let idle = if self.sharing.is_some() { TURN } else { IDLE };
         loop {
+            self.notice_stand_still();
             let wake = self.dispatch();
             if self.settings.once && self.is_done() {
                 return Ok(());
             }
             let now = self.clock.now();
             let wake = wake.into_iter().chain(self.locals_due.iter().map(|(due, _)| *due)).min();
-            let sleep = tokio::time::sleep(wake.map_or(IDLE, |wake| wake.since(now).min(IDLE)));
+            let sleep = tokio::time::sleep(wake.map_or(idle, |wake| wake.since(now).min(idle)));
             let has_room = self.has_room();
             tokio::select! {
                 biased;
@@ -207,6 +219,15 @@ impl<P: Publisher> Crawl<P> {
             }
         }
         self.drain().await
+    }
+
+    fn notice_stand_still(&mut self) {
+        let now = self.clock.now();
+        if self.sharing.is_some() && now.since(self.turned) > TURN + STOOD_STILL {
+            info!(seconds = now.since(self.turned).as_secs(), "stood still; waiting to hear whose the hosts are");
+            self.frontier.pause_until(now + DOUBT);
+        }
+        self.turned = now;
     }
 
     fn is_done(&self) -> bool {
@@ -247,12 +268,12 @@ impl<P: Publisher> Crawl<P> {
         None
     }
 
-    /// Publishes beside the loop; [`Crawl::on_published`] is told.
-    fn publish(&mut self, first: Vec<Publication>, then: Vec<Publication>, told: Told) {
-        let publisher = self.publisher.clone();
+    /// Publishes beside the loop, on behalf of a partition; [`Crawl::on_published`] is told.
+    fn publish(&mut self, of: i32, publications: Vec<Publication>, told: Told) {
+        let written = self.publisher.write(of, publications);
         self.publishes.spawn(async move {
             let Told { origin, source, key, identity, content } = told;
-            let result = publisher.write(first, then).await;
+            let result = written.await;
             Published { origin, source, key, identity, content, result }
         });
     }

@@ -79,7 +79,8 @@ impl<P: Publisher> Crawl<P> {
         let source = self.source_named(&state.source);
         let (Some(source), Some((role, memory, next))) = (source, ledger::read(state)) else { return };
         // So that a page that is found under another address too is not published anew.
-        self.contents.extend(memory.content.map(|content| (identity(url.as_str()), content)));
+        let key = memory.published_as.as_deref().unwrap_or(url.as_str());
+        self.contents.extend(memory.content.map(|content| (identity(key), content)));
         let shortest = self.specs[source].interval.unwrap_or(self.settings.intervals.shortest);
         let longest = if role.is_directory() { shortest } else { self.settings.intervals.longest.max(shortest) };
         // A pass visits everything, with the validators that are known; and nobody waits longer than the settings say
@@ -115,7 +116,7 @@ impl<P: Publisher> Crawl<P> {
             Some((role, source, memory, due)) if !own && !is_visit => {
                 let record = ledger::state(&self.specs[source].name, role, &memory, due);
                 let again = self.record(&url, record);
-                self.publish_states(again.into_iter().collect(), Vec::new());
+                self.publish_states(self.partition(&url), again.into_iter().collect());
             }
             Some(_) => {}
         }
@@ -142,14 +143,24 @@ impl<P: Publisher> Crawl<P> {
         }
     }
 
+    /// Files have no host: all of them are one instance's.
     fn owns_files(&self) -> bool {
-        // Files have no host: all of them are one instance's.
-        Url::parse("file:///").is_ok_and(|files| self.owns(&files))
+        self.sharing.is_none() || self.owned.contains(&self.partition_of_files())
     }
 
     /// Whether a URL's host is this instance's.
     pub(super) fn owns(&self, url: &Url) -> bool {
-        self.sharing.is_none() || self.owned.contains(&ledger::partition(url, self.partitions()))
+        self.sharing.is_none() || self.owned.contains(&self.partition(url))
+    }
+
+    /// The partition of a URL's host.
+    pub(super) fn partition(&self, url: &Url) -> i32 {
+        ledger::partition(url, self.partitions())
+    }
+
+    /// The partition whose owner reads the files.
+    pub(super) fn partition_of_files(&self) -> i32 {
+        ledger::partition_of_files(self.partitions())
     }
 
     fn partitions(&self) -> i32 {
@@ -178,13 +189,13 @@ impl<P: Publisher> Crawl<P> {
             ..CrawlState::default()
         };
         let record = self.record(&key, state);
-        self.publish_states(record.into_iter().collect(), Vec::new());
+        self.publish_states(self.partition(url), record.into_iter().collect());
     }
 
-    pub(super) fn publish_states(&mut self, first: Vec<Publication>, then: Vec<Publication>) {
-        if !first.is_empty() || !then.is_empty() {
+    pub(super) fn publish_states(&mut self, of: i32, states: Vec<Publication>) {
+        if !states.is_empty() {
             let told = Told { origin: Origin::State, source: 0, key: String::new(), identity: 0, content: None };
-            self.publish(first, then, told);
+            self.publish(of, states, told);
         }
     }
 

@@ -125,7 +125,7 @@ impl<P: Publisher> Crawl<P> {
     }
 
     fn on_page(&mut self, visit: Visit, page: FetchedPage) {
-        let mut first = self.offer(&page.links, visit.source);
+        let mut publications = self.offer(&page.links, visit.source);
         let known = self.frontier.memory(visit.id);
         let memory = Memory {
             etag: page.document.etag.clone(),
@@ -133,18 +133,19 @@ impl<P: Publisher> Crawl<P> {
             failures: 0,
             interval: known.interval,
             content: Some(page.content),
+            published_as: Some(page.key.clone()).filter(|key| *key != visit.url.as_str()),
         };
         let identity = identity(&page.key);
         if known.content == Some(page.content) || self.contents.get(&identity) == Some(&page.content) {
             self.sources.unchanged(visit.source);
-            self.settle(&visit, memory, Found::Unchanged, first);
+            self.settle(&visit, memory, Found::Unchanged, publications);
             return;
         }
         // Claimed now, so that the same page found under another address is not published beside it.
         self.contents.insert(identity, page.content);
         let raw = job::raw_page(&visit.url, &visit.at, &page.document);
-        first.push(Publication::Page { key: page.key, page: raw, body: page.document.body });
-        self.publish_visit(visit, memory, Found::Changed, None, first, identity, Some(page.content));
+        publications.push(Publication::Page { key: page.key, page: raw, body: page.document.body });
+        self.publish_visit(visit, memory, Found::Changed, None, publications, identity, Some(page.content));
     }
 
     /// Publishes what a visit brought, and its state after that.
@@ -158,15 +159,15 @@ impl<P: Publisher> Crawl<P> {
         mut memory: Memory,
         found: Found,
         dead: Option<FetchError>,
-        first: Vec<Publication>,
+        mut publications: Vec<Publication>,
         identity: u64,
         content: Option<ContentHash>,
     ) {
         let next = self.plan(&visit, &mut memory, found);
-        let then = self.state_of(&visit, &memory, next).into_iter().collect();
-        let (source, key) = (visit.source, visit.url.as_str().to_owned());
+        publications.extend(self.state_of(&visit, &memory, next));
+        let (of, source, key) = (self.partition(&visit.url), visit.source, visit.url.as_str().to_owned());
         let origin = Origin::Visit(Box::new(Visited { visit, memory, next, dead }));
-        self.publish(first, then, Told { origin, source, key, identity, content });
+        self.publish(of, publications, Told { origin, source, key, identity, content });
     }
 
     pub(super) fn on_published(&mut self, published: Published) -> Result<(), Failure> {
@@ -186,6 +187,12 @@ impl<P: Publisher> Crawl<P> {
                 }
                 self.finish(&visit, memory, next);
             }
+            // Its host went to another instance meanwhile, which visits it anew.
+            (Origin::Visit(visited), Err(SendError::Lost { .. })) => {
+                self.contents.remove(&identity);
+                self.frontier.settled(visited.visit.id, Memory::default(), Moment::NEVER, self.clock.now());
+            }
+            (Origin::File | Origin::State, Err(SendError::Lost { .. })) => {}
             (Origin::Visit(visited), Err(error)) => {
                 self.contents.remove(&identity);
                 self.give_up(visited.visit, FetchError::Unpublished(error.to_string()));
@@ -258,11 +265,11 @@ impl<P: Publisher> Crawl<P> {
         self.publish_visit(visit, memory, Found::Failed, Some(error), vec![letter], identity, None);
     }
 
-    /// Ends a visit that leaves nothing but what is known: records of links it gave are written before its own.
-    fn settle(&mut self, visit: &Visit, mut memory: Memory, found: Found, first: Vec<Publication>) {
+    /// Ends a visit that leaves nothing but what is known: records of links it gave, and its own.
+    fn settle(&mut self, visit: &Visit, mut memory: Memory, found: Found, mut states: Vec<Publication>) {
         let next = self.plan(visit, &mut memory, found);
-        let then = self.state_of(visit, &memory, next);
-        self.publish_states(first, then.into_iter().collect());
+        states.extend(self.state_of(visit, &memory, next));
+        self.publish_states(self.partition(&visit.url), states);
         self.finish(visit, memory, next);
         if visit.role.depth() == 0 && found != Found::Failed {
             self.sources.read(visit.source, if self.settings.once { Moment::NEVER } else { next });

@@ -28,9 +28,13 @@ use tokio_util::sync::CancellationToken;
 pub struct Kept(pub Arc<Mutex<Vec<Publication>>>);
 
 impl Publisher for Kept {
-    async fn write(&self, first: Vec<Publication>, then: Vec<Publication>) -> Result<(), SendError> {
-        self.0.lock().extend(first.into_iter().chain(then));
-        Ok(())
+    fn write(
+        &self,
+        _: i32,
+        publications: Vec<Publication>,
+    ) -> impl Future<Output = Result<(), SendError>> + Send + 'static {
+        self.0.lock().extend(publications);
+        std::future::ready(Ok(()))
     }
 }
 

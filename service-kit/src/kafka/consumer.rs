@@ -21,6 +21,7 @@ use crate::kafka::config::{Delivery, REQUEST_TIMEOUT};
 use crate::kafka::connection::Kafka;
 use crate::kafka::context::{Context, Event};
 use crate::kafka::delivery::{Delivered, Writer};
+use crate::kafka::fence::Fence;
 use crate::kafka::plan::{Outcome, Plan};
 use crate::kafka::record::{Place, Record};
 use crate::kafka::retry::{Retries, Waiting};
@@ -86,6 +87,7 @@ pub struct Consumer {
     batch_records: u64,
     counters: String,
     check: Check,
+    fence: Fence,
 }
 
 impl Kafka {
@@ -104,6 +106,7 @@ impl Kafka {
             batch_records: self.settings().batch_records,
             counters: String::new(),
             check,
+            fence: Fence::new(),
         }
     }
 }
@@ -136,6 +139,12 @@ impl Consumer {
     pub fn aside(mut self) -> Self {
         self.counters = format!("{}_", self.group.replace(['-', '.'], "_"));
         self
+    }
+
+    /// The loop's standing in the group, for what is written beside it on behalf of its partitions.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Runs the loop until the token is cancelled; then the batch under way is finished and committed, and the group
@@ -185,6 +194,7 @@ struct Worker<P> {
     taken: BTreeMap<Place, i64>,
     /// Next offset of the partitions of which something is held.
     held: BTreeMap<Place, i64>,
+    fence: Fence,
     check: Check,
     assigned_gauge: Gauge,
     /// Names of the counters of records consumed, produced and given up.
@@ -194,7 +204,7 @@ struct Worker<P> {
 
 impl<P: Processor> Worker<P> {
     fn start(options: Consumer, processor: P, runtime: Runtime, shutdown: CancellationToken) -> Result<Self, Failure> {
-        let Consumer { kafka, group, topics, retries, delivery, batch_records, counters, check } = options;
+        let Consumer { kafka, group, topics, retries, delivery, batch_records, counters, check, fence } = options;
         let name = |counter: &str| format!("{counters}{counter}");
         let handle = kafka.handle().clone();
         let config = kafka.settings().member(kafka.service(), &group);
@@ -221,6 +231,7 @@ impl<P: Processor> Worker<P> {
             positions: BTreeMap::new(),
             taken: BTreeMap::new(),
             held: BTreeMap::new(),
+            fence,
             check,
             assigned_gauge: handle.gauge(&name("assigned_partitions")),
             retries: handle.counter(&name("retries")),
@@ -342,6 +353,7 @@ impl<P: Processor> Worker<P> {
     fn done(&mut self, plan: &Plan) -> Result<(), Failure> {
         for (place, offset) in plan.offsets.iter().chain(&plan.held) {
             self.positions.insert(place.clone(), *offset);
+            self.fence.moved(place, *offset);
         }
         self.held.extend(plan.held.clone());
         if !plan.rewind.is_empty() {
@@ -394,6 +406,9 @@ impl<P: Processor> Worker<P> {
     fn apply_events(&mut self, batch: &mut Vec<Record>) -> Result<bool, Failure> {
         let events = self.consumer.context().take_events();
         let moved = !events.is_empty();
+        if moved {
+            self.note_standing(&events)?;
+        }
         for event in events {
             match event {
                 Event::Revoked(places) => {
@@ -425,6 +440,39 @@ impl<P: Processor> Worker<P> {
             info!(group = self.group, partitions = partitions.join(" "), "assignment changed");
         }
         Ok(moved)
+    }
+
+    /// Before anyone is told of a rebalance, so that what is written because of it finds its partitions.
+    fn note_standing(&self, events: &[Event]) -> Result<(), Failure> {
+        if !self.fence.is_used() {
+            return Ok(());
+        }
+        let (mut places, mut new) = (self.assigned.clone(), BTreeSet::new());
+        for event in events {
+            match event {
+                Event::Revoked(gone) => {
+                    places.retain(|place| !gone.contains(place));
+                    new.retain(|place| !gone.contains(place));
+                }
+                Event::Assigned(come) => {
+                    places.extend(come.iter().cloned());
+                    new.extend(come.iter().cloned());
+                }
+            }
+        }
+        let committed = match new.is_empty() {
+            true => TopicPartitionList::new(),
+            false => self
+                .consumer
+                .committed_offsets(list(&new), REQUEST_TIMEOUT)
+                .map_err(|error| self.broken("read its committed offsets", &error))?,
+        };
+        let positions = committed.elements().into_iter().filter_map(|element| {
+            let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
+            Some((Place::new(element.topic(), element.partition()), offset))
+        });
+        self.fence.rebalanced(self.consumer.group_metadata(), &places, positions.collect::<Vec<_>>());
+        Ok(())
     }
 
     /// Lag from the newest statistics: what stands between our position and the end of each partition.

@@ -1,30 +1,23 @@
 //! Carrying out a plan: the one place where at-least-once and transactional delivery differ.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::Producer as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::failure::Failure;
 use crate::kafka::config::Delivery;
 use crate::kafka::connection::Kafka;
 use crate::kafka::context::Context;
 use crate::kafka::plan::{Plan, Poisoned, dead_letter};
-use crate::kafka::producer::{AckReceiver, SendError, enqueue, send_error};
+use crate::kafka::producer::{AckReceiver, SendError, enqueue};
 use crate::kafka::record::{Output, Record};
-
-/// How long a batch may still wait for a broker that is down after the service was told to stop.
-const GRACE: Duration = Duration::from_secs(5);
-/// Longest single wait, so that a shutdown is noticed.
-const STEP: Duration = Duration::from_millis(100);
-/// Longest wait for one request of a transaction; it is asked again afterwards.
-const TRANSACTION_STEP: Duration = Duration::from_secs(2);
+use crate::kafka::session::{Session, Stop, TRANSACTION_STEP};
 
 /// What came of a batch.
 pub(crate) enum Delivered {
@@ -38,31 +31,11 @@ pub(crate) enum Delivered {
 
 /// Writes outputs and commits offsets.
 pub(crate) struct Writer {
-    kafka: Kafka,
     group: String,
     delivery: Delivery,
-    producer: ThreadedProducer<Context>,
-    runtime: Runtime,
-    shutdown: CancellationToken,
-    told_to_stop: Option<Instant>,
+    session: Session,
     /// Records that become dead letters when they come again.
     pub(crate) poisoned: Poisoned,
-}
-
-/// How an attempt to write ended early.
-enum Stop {
-    Abandoned,
-    /// The transaction is to be aborted.
-    Abort(String),
-    /// The producer is of no use any more.
-    Reopen(String),
-    Failed(Failure),
-}
-
-impl From<SendError> for Stop {
-    fn from(error: SendError) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 impl Writer {
@@ -74,18 +47,9 @@ impl Writer {
         runtime: Runtime,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
-        let mut writer = Self {
-            producer: kafka.open_producer(transactional_id(kafka, group, delivery).as_deref())?,
-            kafka: kafka.clone(),
-            group: group.to_owned(),
-            delivery,
-            runtime,
-            shutdown: shutdown.clone(),
-            told_to_stop: None,
-            poisoned: Poisoned::new(),
-        };
-        writer.init()?;
-        Ok(writer)
+        let id = (delivery == Delivery::Transactional).then(|| format!("{group}-{}", kafka.settings().instance));
+        let session = Session::open(kafka, group, id, runtime, shutdown)?;
+        Ok(Self { group: group.to_owned(), delivery, session, poisoned: Poisoned::new() })
     }
 
     /// Writes a plan's outputs and commits its offsets.
@@ -102,17 +66,21 @@ impl Writer {
             Delivery::AtLeastOnce => self.at_least_once(plan, batch, consumer),
             Delivery::Transactional => self.transaction(plan, batch, consumer),
         };
-        match result {
-            Ok(()) => Ok(Delivered::Done),
+        let ended = match result {
+            Ok(()) => return Ok(Delivered::Done),
+            Err(Stop::Abort(reason) | Stop::Outdated(reason)) => {
+                info!(group = self.group, reason, "transaction rolled back; its records are processed again");
+                self.session.abort()
+            }
+            Err(Stop::Reopen(reason)) => self.session.reopen(&reason),
+            Err(stop) => Err(stop),
+        };
+        match ended {
+            Ok(()) => Ok(Delivered::RolledBack),
             Err(Stop::Abandoned) => Ok(Delivered::Abandoned),
             Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Abort(reason)) => {
-                info!(group = self.group, reason, "transaction rolled back; its records are processed again");
-                self.abort()
-            }
-            Err(Stop::Reopen(reason)) => {
-                warn!(group = self.group, reason, "producer replaced; the batch is processed again");
-                self.reopen()
+            Err(Stop::Abort(reason) | Stop::Outdated(reason) | Stop::Reopen(reason)) => {
+                Err(Failure::unavailable(format!("group {} cannot write: {reason}", self.group)))
             }
         }
     }
@@ -168,48 +136,27 @@ impl Writer {
         let mut rejected = Vec::new();
         let mut waiting: Vec<(usize, &Output, AckReceiver)> = Vec::with_capacity(outputs.len());
         for (index, output) in outputs {
-            match enqueue(&self.producer, output) {
+            match enqueue(&self.session.producer, output) {
                 Ok(ack) => waiting.push((*index, output, ack)),
-                Err(error) => rejected.push((*index, self.only_rejected(output, &error)?)),
+                Err(error) => rejected.push((*index, self.session.only_rejected(output, &error)?)),
             }
         }
         for (index, output, ack) in waiting {
-            if let Err(error) = self.acknowledged(ack)? {
-                rejected.push((index, self.only_rejected(output, &error)?));
+            if let Err(error) = self.session.acknowledged(ack)? {
+                rejected.push((index, self.session.only_rejected(output, &error)?));
             }
         }
         Ok(rejected)
     }
 
-    /// Waits for an acknowledgement. (Not by `flush`, which looks for acknowledgements ten times a second.)
-    fn acknowledged(&mut self, mut ack: AckReceiver) -> Result<Result<Offset, KafkaError>, Stop> {
-        loop {
-            match self.runtime.block_on(async { tokio::time::timeout(STEP, &mut ack).await }) {
-                Ok(result) => return Ok(result.unwrap_or(Err(KafkaError::Canceled))),
-                Err(_) => self.patience()?,
-            }
-        }
-    }
-
-    /// Sorts out a failed write: what concerns this record alone is given back, the rest stops the batch.
-    fn only_rejected(&self, output: &Output, error: &KafkaError) -> Result<SendError, Stop> {
-        if let Some((_, reason)) = self.producer.client().fatal_error() {
-            return Err(Stop::Reopen(reason));
-        }
-        match send_error(output, error) {
-            rejected @ SendError::Rejected { .. } => Ok(rejected),
-            unwritable => Err(unwritable.into()),
-        }
-    }
-
     fn transaction(&mut self, plan: &Plan, batch: &[Record], consumer: &BaseConsumer<Context>) -> Result<(), Stop> {
-        self.step(|producer| producer.begin_transaction())?;
+        self.session.step(|producer| producer.begin_transaction())?;
         let mut waiting: Vec<(usize, &Output, AckReceiver)> = Vec::new();
         for (index, output) in plan.outputs.iter().chain(&plan.after) {
-            match enqueue(&self.producer, output) {
+            match enqueue(&self.session.producer, output) {
                 Ok(ack) => waiting.push((*index, output, ack)),
                 Err(error) => {
-                    let rejected = self.only_rejected(output, &error)?;
+                    let rejected = self.session.only_rejected(output, &error)?;
                     self.poison(batch, *index, &rejected);
                     return Err(Stop::Abort(rejected.to_string()));
                 }
@@ -218,7 +165,7 @@ impl Writer {
         // Before the offsets: once the group's next owner of a partition sees that they are decided, so is all that was
         // written with them, and it stands below the end of its topic.
         for (index, output, ack) in waiting {
-            if let Err(error) = self.acknowledged(ack)? {
+            if let Err(error) = self.session.acknowledged(ack)? {
                 return Err(self.unacknowledged(batch, index, output, &error));
             }
         }
@@ -226,22 +173,18 @@ impl Writer {
             return Err(Stop::Abort("the consumer is in no group".to_owned()));
         };
         let offsets = offsets(plan);
-        self.step(|producer| producer.send_offsets_to_transaction(&offsets, &member, TRANSACTION_STEP))?;
-        self.step(|producer| producer.commit_transaction(TRANSACTION_STEP))
+        self.session.step(|producer| producer.send_offsets_to_transaction(&offsets, &member, TRANSACTION_STEP))?;
+        self.session.step(|producer| producer.commit_transaction(TRANSACTION_STEP))
     }
 
     /// What a record that was not written means for its transaction.
     fn unacknowledged(&mut self, batch: &[Record], index: usize, output: &Output, error: &KafkaError) -> Stop {
-        if let Some((_, reason)) = self.producer.client().fatal_error() {
-            return Stop::Reopen(reason);
-        }
-        match send_error(output, error) {
-            rejected @ SendError::Rejected { .. } => {
+        match self.session.only_rejected_in_transaction(output, error) {
+            Ok(rejected) => {
                 self.poison(batch, index, &rejected);
                 Stop::Abort(rejected.to_string())
             }
-            forbidden @ SendError::Unwritable { forbidden: true, .. } => forbidden.into(),
-            unwritten => Stop::Abort(unwritten.to_string()),
+            Err(stop) => stop,
         }
     }
 
@@ -250,75 +193,6 @@ impl Writer {
             self.poisoned.insert((record.place.clone(), record.offset), error.to_string());
         }
     }
-
-    /// One request of a transaction, asked until it is answered.
-    fn step(&mut self, mut ask: impl FnMut(&ThreadedProducer<Context>) -> KafkaResult<()>) -> Result<(), Stop> {
-        loop {
-            match ask(&self.producer) {
-                Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() => self.patience()?,
-                Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                    return Err(Stop::Abort(error.string()));
-                }
-                Err(KafkaError::Transaction(error)) if error.is_fatal() => return Err(Stop::Reopen(error.string())),
-                Err(error) => return Err(Stop::Abort(error.to_string())),
-            }
-        }
-    }
-
-    fn abort(&mut self) -> Result<Delivered, Failure> {
-        match self.step(|producer| producer.abort_transaction(TRANSACTION_STEP)) {
-            Ok(()) => Ok(Delivered::RolledBack),
-            Err(Stop::Abandoned) => Ok(Delivered::Abandoned),
-            Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Abort(reason) | Stop::Reopen(reason)) => {
-                warn!(group = self.group, reason, "producer replaced");
-                self.reopen()
-            }
-        }
-    }
-
-    fn reopen(&mut self) -> Result<Delivered, Failure> {
-        self.producer =
-            self.kafka.open_producer(transactional_id(&self.kafka, &self.group, self.delivery).as_deref())?;
-        self.init()?;
-        Ok(Delivered::RolledBack)
-    }
-
-    fn init(&mut self) -> Result<(), Failure> {
-        if self.delivery == Delivery::AtLeastOnce {
-            return Ok(());
-        }
-        match self.step(|producer| producer.init_transactions(TRANSACTION_STEP)) {
-            Ok(()) => Ok(()),
-            Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Abandoned) => Err(Failure::stopped("stopped while waiting for the transaction coordinator")),
-            Err(Stop::Abort(reason) | Stop::Reopen(reason)) => {
-                Err(Failure::unavailable(format!("transactions of group {} cannot begin: {reason}", self.group)))
-            }
-        }
-    }
-
-    /// Goes on waiting, unless the service was told to stop a while ago.
-    fn patience(&mut self) -> Result<(), Stop> {
-        if let Some((code, reason)) = self.producer.client().fatal_error()
-            && code != RDKafkaErrorCode::NoError
-        {
-            return Err(Stop::Reopen(reason));
-        }
-        if self.shutdown.is_cancelled() {
-            let told = *self.told_to_stop.get_or_insert_with(Instant::now);
-            if told.elapsed() > GRACE {
-                warn!(group = self.group, "the broker is out of reach; the last records will be read again");
-                return Err(Stop::Abandoned);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn transactional_id(kafka: &Kafka, group: &str, delivery: Delivery) -> Option<String> {
-    (delivery == Delivery::Transactional).then(|| format!("{group}-{}", kafka.settings().instance))
 }
 
 fn offsets(plan: &Plan) -> TopicPartitionList {

@@ -41,6 +41,12 @@ pub enum SendError {
         /// Whether rights are missing.
         forbidden: bool,
     },
+    /// The partition on whose behalf it was to be written has gone to another instance.
+    #[error("partition {place} is another instance's now")]
+    Lost {
+        /// The partition.
+        place: String,
+    },
 }
 
 impl From<SendError> for Failure {
