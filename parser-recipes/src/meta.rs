@@ -4,11 +4,29 @@ use crate::draft::Draft;
 use crate::html::{Document, Tag};
 use crate::values::{self, author_name, clean};
 
+const WRITTEN_BY: &[&str] = &[
+    "written by",
+    "geschrieben von",
+    "verfasst von",
+    "écrit par",
+    "escrito por",
+    "scritto da",
+    "geschreven door",
+    "napisane przez",
+    "skriven av",
+    "skrevet af",
+    "skrevet av",
+    "napisal",
+    "автор",
+];
+
 /// Reads the head; the second value is the site's name. `host` helps to take that name off the title.
 pub fn read(page: &Document<'_>, host: &str) -> (Draft, Option<String>) {
     let mut draft = Draft::default();
     let (mut og_title, mut site, mut title, mut h1) = (None, None, None, None);
     let (mut og_description, mut author) = (None, None);
+    // WordPress's SEO plugins name the author in a card of labels and values.
+    let (mut written_by, mut writer) = (false, None);
     for node in page.all() {
         match page.tag(node) {
             Tag::Html => draft.language = page.attr(node, "lang").map(|l| clean(&l)).filter(|l| !l.is_empty()),
@@ -27,6 +45,8 @@ pub fn read(page: &Document<'_>, host: &str) -> (Draft, Option<String>) {
                     "og:description" => og_description = og_description.or(Some(content)),
                     "description" => draft.description = draft.description.or(Some(content)),
                     "og:image" if content.starts_with("http") => draft.image = draft.image.or(Some(content)),
+                    "twitter:label1" => written_by = WRITTEN_BY.contains(&&*content.to_lowercase()),
+                    "twitter:data1" if written_by => writer = writer.or_else(|| author_name(&content)),
                     "author" | "article:author" | "dc.creator" => author = author.or_else(|| author_name(&content)),
                     _ => {}
                 }
@@ -47,7 +67,7 @@ pub fn read(page: &Document<'_>, host: &str) -> (Draft, Option<String>) {
     // The heading is what a reader takes for the title; the other two are written for other sites.
     draft.title = h1.or(og_title).or(title).map(|t| values::title(&t, &sites));
     draft.description = draft.description.or(og_description);
-    draft.authors = author.into_iter().collect();
+    draft.authors = author.or(writer).into_iter().collect();
     (draft, site)
 }
 
@@ -67,7 +87,7 @@ mod tests {
     fn the_head_is_read() {
         let page = Document::parse(
             "<html lang=de><title>Suppe | Küche</title><meta property=og:site_name content='Küche'>\
-             <meta name=author content=Ann><meta property='og:image' content='https://a/b.jpg'>",
+             <meta name=twitter:label1 content='Geschrieben von'><meta name=twitter:data1 content=Bob><meta name=author content=Ann><meta property='og:image' content='https://a/b.jpg'>",
         );
         let (draft, site) = read(&page, "kueche.example");
         assert_eq!(site.as_deref(), Some("Küche"));

@@ -1,6 +1,8 @@
 //! Times, yields and energy: by their labels ("Prep time: 10 min", "Serves 4", "Calories 312"), by the class of the
 //! element that holds them, and a duration that stands alone above the ingredients.
 
+use memchr::memmem;
+
 use super::labels::{CALORIES, COOK, Fact, Labels, PREP, SERVING_SIZE, TOTAL, YIELDS, fact_of_class};
 use super::lines::Line;
 use crate::draft::Draft;
@@ -12,7 +14,7 @@ use crate::values::{self, Basis, Energy, Yield, author_name};
 pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, draft: &mut Draft) {
     let untimed = known.prep_time.is_none() && known.cook_time.is_none() && known.total_time.is_none();
     if known.authors.is_empty() {
-        draft.authors = byline(lines).into_iter().collect();
+        draft.authors = byline(lines).or_else(|| marked_author(page)).into_iter().collect();
     }
     // Before the page's heading stands its menu, where "Time: 15 min" picks recipes.
     let heading = lines.iter().position(|l| l.heading == Some(1)).unwrap_or(0);
@@ -98,8 +100,28 @@ fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
 
 /// "By Ann Lee", "Author: Ann Lee", or "By" with the name on the next line; names have two or three words with capitals.
 fn byline(lines: &[Line]) -> Option<String> {
-    const LABELS: &[&str] =
-        &["by", "author", "recipe by", "written by", "autor", "autora", "auteur", "autore", "von", "rezept von", "por"];
+    const LABELS: &[&str] = &[
+        "by",
+        "author",
+        "recipe by",
+        "written by",
+        "autor",
+        "autora",
+        "auteur",
+        "autore",
+        "von",
+        "rezept von",
+        "por",
+        "publié par",
+        "recette de",
+        "receta de",
+        "receita de",
+        "ricetta di",
+        "recept van",
+        "door",
+        "av",
+        "recept av",
+    ];
     let name = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
         let capital = |w: &&str| {
@@ -118,6 +140,33 @@ fn byline(lines: &[Line]) -> Option<String> {
             }
             rest.strip_prefix(' ').and_then(|rest| name(rest.trim()))
         })
+    })
+}
+
+/// The name in the first element that a link relation or a class marks as the author's, outside of comments.
+fn marked_author(page: &Document<'_>) -> Option<String> {
+    let source = page.source().as_bytes();
+    memmem::find_iter(source, b"author").take(2000).find_map(|at| {
+        let node = page.at_offset(at).filter(|&n| page.is_element(n) && !page.tag(n).is_hidden())?;
+        let marked = page.attributes(node).any(|(name, value)| {
+            let mut tokens = value.split_ascii_whitespace();
+            match name {
+                "rel" => tokens.any(|t| t == "author"),
+                "href" => ["/author/", "/authors/"].iter().any(|path| value.contains(path)),
+                "class" => tokens.any(|t| t == "author" || (t.contains("author") && t.ends_with("name"))),
+                _ => false,
+            }
+        });
+        let other = ["comment", "review", "related"];
+        let elsewhere =
+            || page.ancestors(node).any(|n| page.names(n).any(|value| other.iter().any(|w| value.contains(w))));
+        if !marked || page.end(node) - node > 40 || elsewhere() {
+            return None;
+        }
+        let name = author_name(&page.text(node))?;
+        let words = name.split_whitespace().count();
+        let plain = !name.contains(|c: char| c.is_numeric() || matches!(c, ',' | ':' | '@' | '/' | '|'));
+        (words <= 4 && name.len() <= 40 && plain && name.starts_with(char::is_uppercase)).then_some(name)
     })
 }
 
@@ -163,6 +212,14 @@ fn energy(text: &str, columns: &[Basis], servings: Option<f64>, grams: Option<f6
 fn amount(text: &str) -> Option<Yield> {
     let short = text.len() < 40 && text.starts_with(|c: char| c.is_numeric());
     if short { Yield::read([text]).filter(|y| y.count.is_some_and(|c| c <= 200.0)) } else { None }
+}
+
+/// Whether the text is a number of servings and nothing else: `4 servings`, `4personnes`.
+pub(super) fn is_yield(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let unit = lower.trim_start_matches(|c: char| c.is_numeric() || matches!(c, ' ' | '-' | '–' | '.' | ','));
+    let unit = unit.trim_end_matches('.');
+    unit.len() < lower.len() && (YIELDS.contain(unit) || matches!(unit, "port" | "pers" | "persons" | "personas"))
 }
 
 fn yields(lower: &str, next: &str, before: &str) -> Option<Yield> {
@@ -253,6 +310,25 @@ mod tests {
         assert_eq!(facts(&["BY", "Ann Lee"]).authors, ["Ann Lee"]);
         assert_eq!(facts(&["Author: Ann Lee"]).authors, ["Ann Lee"]);
         assert!(facts(&["By the way", "Author of many books", "By Popular demand"]).authors.is_empty());
+    }
+
+    #[test]
+    fn what_is_marked_as_the_authors_names_the_author() {
+        for (html, want) in [
+            ("<a rel='author follow' href=/x>Ann Lee</a>", Some("Ann Lee")),
+            ("<i class='post-author'></i><span class=author-box__name>Ann</span>", Some("Ann")),
+            ("<p>Posted in <a href='/author/ann/'>Ann</a>", Some("Ann")),
+            ("<div class=comments><b class=author>Bob</b></div>", None),
+            ("<a rel=author>View all posts by the author</a><b class=author>5 May 2020</b>", None),
+        ] {
+            assert_eq!(marked_author(&Document::parse(html)).as_deref(), want, "{html}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_servings_are_told_from_ingredients() {
+        assert!(["4 servings", "4personnes", "6 port", "2 pers."].iter().all(|text| is_yield(text)));
+        assert!(!["4 eggs", "servings", "4", "6 portobello mushrooms"].iter().any(|text| is_yield(text)));
     }
 
     #[test]

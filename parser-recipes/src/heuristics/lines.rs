@@ -27,8 +27,16 @@ pub struct Line {
 
 /// The lines of the page's body.
 pub fn lines(page: &Document<'_>) -> Vec<Line> {
-    let mut reader =
-        Reader { page, lines: Vec::new(), text: String::new(), start: None, bold: true, around: Vec::new() };
+    let mut reader = Reader {
+        page,
+        lines: Vec::new(),
+        text: String::new(),
+        start: None,
+        bold: true,
+        last: 0,
+        piece: 0,
+        around: Vec::new(),
+    };
     let mut at = 0;
     while at < page.len() && reader.lines.len() < MAX_LINES {
         while let Some(inner) = reader.around.pop_if(|inner| inner.end <= at) {
@@ -79,6 +87,9 @@ struct Reader<'p, 'd> {
     /// The first text node of the line, and what is around it.
     start: Option<(NodeId, Around)>,
     bold: bool,
+    /// The element of the text before, and where that starts in the line.
+    last: NodeId,
+    piece: usize,
     /// Elements around the current node, the innermost last; inline ones only where they say something.
     around: Vec<Around>,
 }
@@ -115,9 +126,10 @@ impl Reader<'_, '_> {
         self.bold = self.bold && (raw == ":" || self.is_bold(node));
         // White space at the ends parts words, however much it is.
         let whole = self.page.raw(node);
-        if !whole.starts_with(raw) {
+        if !whole.starts_with(raw) || (self.page.end(self.last) <= node && is_parted(&self.text[self.piece..], raw)) {
             self.text.push(' ');
         }
+        (self.last, self.piece) = (self.page.parent(node).unwrap_or(node), self.text.len());
         self.text.push_str(&decode(raw));
         if !whole.ends_with(raw) {
             self.text.push(' ');
@@ -133,10 +145,12 @@ impl Reader<'_, '_> {
         let bold = std::mem::replace(&mut self.bold, true);
         let Some((node, around)) = self.start.take() else {
             self.text.clear();
+            self.piece = 0;
             return;
         };
         let text = crate::values::clean(&self.text);
         self.text.clear();
+        self.piece = 0;
         if text.is_empty() {
             return;
         }
@@ -152,6 +166,15 @@ impl Reader<'_, '_> {
             text,
         });
     }
+}
+
+/// Whether a reader sees a space between an amount and what follows it, in elements of their own, that the page's source
+/// does not have: `<b>650 g</b><b>flour</b>`.
+fn is_parted(amount: &str, next: &str) -> bool {
+    amount.starts_with(char::is_numeric)
+        && amount.ends_with(char::is_alphanumeric)
+        && next.starts_with(char::is_alphabetic)
+        && next.len() > 2
 }
 
 #[cfg(test)]

@@ -139,12 +139,32 @@ impl Reader<'_, '_> {
             .marks(Topic::Instructions)
             .into_iter()
             .filter_map(|mark| self.list_or_wider(mark, Topic::Instructions));
-        best(found.map(|mut found| {
+        let found = best(found.map(|mut found| {
             if ingredients.is_some_and(|end| found.lines.start + 1 >= end && found.lines.start < end + 12) {
                 found.score *= 4;
             }
             found
-        }))
+        }));
+        found.or_else(|| self.unheaded_instructions(ingredients?))
+    }
+
+    /// Paragraphs right behind the ingredients, up to the next heading: steps that nothing announces.
+    fn unheaded_instructions(&self, behind: usize) -> Option<Found> {
+        let lines = self.lines.get(behind..)?;
+        let says = |line: &Line| line.text.len() >= 60 && likeness_of_step(&line.text) == 3;
+        let start = lines.iter().take(3).position(|l| !l.aside && l.heading.is_none() && says(l))?;
+        let lines = &lines[start..];
+        let parent = |line: &Line| self.page.parent(line.block);
+        let together = |line: &&Line| {
+            line.heading.is_none()
+                && line.topic.is_none()
+                && !line.aside
+                && (line.block == lines[0].block || parent(line) == parent(&lines[0]))
+        };
+        let items: Vec<String> = lines.iter().take_while(together).take(40).map(|l| tidy(&l.text)).collect();
+        let words: usize = items.iter().map(|i| i.split_whitespace().count()).sum();
+        let lines = behind + start..behind + start + items.len();
+        (words >= 25).then(|| Found { sections: vec![Section { name: None, items }], score: 1, lines })
     }
 
     /// Lines that announce the topic, and elements whose class does.
@@ -177,12 +197,21 @@ impl Reader<'_, '_> {
     /// The list that a mark opens; where the element around the heading holds none, the elements around that are tried.
     fn list_or_wider(&self, mark: Mark, topic: Topic) -> Option<Found> {
         let narrow = self.list(mark, topic);
-        if narrow.is_some() || mark.rank == 0 {
+        // One step in a list of its own may be the first of several such lists.
+        let first = |found: &Found| {
+            let mut items = found.sections.iter().flat_map(|s| &s.items);
+            let lines = &self.lines[found.lines.start + 1..found.lines.end.max(found.lines.start + 1)];
+            topic == Topic::Instructions
+                && items.next().is_some()
+                && items.next().is_none()
+                && lines.iter().all(|l| l.item.is_some())
+        };
+        if mark.rank == 0 || narrow.as_ref().is_some_and(|found| !first(found)) {
             return narrow;
         }
         let head = self.lines[mark.line].block;
         let wider = self.page.ancestors(head).map(|n| self.page.end(n)).filter(|&end| end > mark.end).take(3);
-        wider.into_iter().find_map(|end| self.list(Mark { end, ..mark }, topic))
+        wider.into_iter().find_map(|end| self.list(Mark { end, ..mark }, topic)).or(narrow)
     }
 
     /// The list that a mark opens.
@@ -357,6 +386,13 @@ impl List {
             }
             section.items.retain(|i| !i.is_empty());
         }
+        // What a page's buttons for more or fewer servings say stands at the top of the list.
+        if topic == Topic::Ingredients
+            && let Some(first) = self.sections.iter_mut().find(|s| !s.items.is_empty())
+            && first.items.first().is_some_and(|item| facts::is_yield(item))
+        {
+            first.items.remove(0);
+        }
         let count = self.count();
         let length: usize = self.sections.iter().flat_map(|s| &s.items).map(String::len).sum();
         let enough = match topic {
@@ -452,6 +488,26 @@ mod tests {
             "<div><h2>Υλικά</h2><div><div class=i><span>2</span><p>αβοκάντο</p></div><div class=i><span>4</span><p>αυγά</p></div></div></div>",
         );
         assert_eq!(ingredients, ["2 αβοκάντο", "4 αυγά"]);
+    }
+
+    #[test]
+    fn steps_in_lists_of_their_own_are_joined() {
+        let (_, steps) = read_page(
+            "<h2>Ingredients</h2><ul><li>2 servings<li>2 eggs<li>1 cup milk</ul><div><h2>Method</h2><div><ol><li>Mix the eggs \
+             very well.</ol></div><div><ol><li>Boil them with the milk.</ol></div></div><h2>Notes</h2><p>Keep it cool.",
+        );
+        assert_eq!(steps, ["Mix the eggs very well.", "Boil them with the milk."]);
+    }
+
+    #[test]
+    fn paragraphs_behind_the_ingredients_are_steps_where_nothing_announces_any() {
+        let (ingredients, steps) = read_page(
+            "<h2>Ingredients</h2><ul><li>4 servings<li><b>2</b><b>eggs</b><li><i>200 g</i><i>flour</i></ul>\
+             <p>Beat the eggs until they are as light as they can be, for two minutes or three.</p>\
+             <p>Add the flour bit by bit and go on until the dough is smooth, then bake it.</p><h3>Soups</h3><p>More.",
+        );
+        assert_eq!(ingredients, ["2 eggs", "200 g flour"]);
+        assert_eq!(steps.len(), 2);
     }
 
     #[test]

@@ -42,6 +42,10 @@ const INGREDIENTS: &[&str] = &[
     "potrzebujesz",
     "zutaten",
     "zutatenliste",
+    "ingrediëntenlijst",
+    "ingredientenlijst",
+    "ingredienslista",
+    "ingrediensliste",
     "ingredientes",
     "ingrédients",
     "ingrédient",
@@ -123,6 +127,7 @@ const INSTRUCTIONS: &[&str] = &[
     "preparação",
     "préparation",
     "preparation de la recette",
+    "préparation de la recette",
     "étapes",
     "les étapes",
     "réalisation",
@@ -131,7 +136,8 @@ const INSTRUCTIONS: &[&str] = &[
     "procedimento",
     "bereiding",
     "bereidingswijze",
-    "bereidingswijze:",
+    "bereiden",
+    "voorbereiding",
     "zo maak je het",
     "aan de slag",
     "instructies",
@@ -340,11 +346,24 @@ static HOW_TO: Labels = Labels::of(&[
 /// The same where the verb comes last: "Vlaai maken", "Suppe zubereiten".
 const HOW_TO_ENDS: &[&str] = &[" maken", " bereiden", " zubereiten", " selber machen", " kochen", " backen", " bakken"];
 
+const ARTICLES: &[&str] = &[
+    "the", "our", "die", "der", "das", "la", "le", "les", "l", "el", "los", "las", "il", "lo", "gli", "i", "de", "het",
+    "o", "a", "os", "as",
+];
+
 /// Headings that say more than the word: "Ingredients for 4 people", "Zutaten (für 2 Personen)", "How to make it".
 fn longer(text: &str) -> Option<Topic> {
     if text.split_whitespace().count() > 9 {
         return None;
     }
+    // "La préparation", "Les ingrédients pour 4 personnes".
+    let text = match text.split_once([' ', '\'', '’']) {
+        Some((article, rest)) if ARTICLES.contains(&article) => match name(rest) {
+            Some(topic) => return Some(topic),
+            None => rest,
+        },
+        _ => text,
+    };
     // Where a name may end, and where one may begin.
     let parts = |c: char| !c.is_alphanumeric() && c != '\'' && c != '’';
     let heads = text.char_indices().filter(|(_, c)| parts(*c)).map(|(at, _)| &text[..at]).filter(|w| w.len() >= 4);
@@ -547,6 +566,8 @@ mod tests {
             "Préparation",
             "Bereiding",
             "How to make Soup",
+            "La préparation de la recette",
+            "Bereiden",
             "Preparazione",
         ] {
             assert_eq!(topic(text).map(|t| t.0), Some(Topic::Instructions), "{text}");

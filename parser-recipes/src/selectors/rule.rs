@@ -278,8 +278,8 @@ impl Rule {
             authors: at.all(&f.author, author_name),
             description: at.first(&f.description, non_empty),
             image: at.first(&f.image, |url| url.starts_with("http").then(|| url.to_owned())),
-            ingredients: at.sections(&f.ingredients, &f.ingredient_headings, false),
-            instructions: at.sections(&f.instructions, &f.instruction_headings, true),
+            ingredients: values::tidy_ingredients(at.sections(&f.ingredients, &f.ingredient_headings, false)),
+            instructions: values::tidy_steps(at.sections(&f.instructions, &f.instruction_headings, true)),
             yields,
             prep_time: at.first(&f.prep_time, values::minutes),
             cook_time: at.first(&f.cook_time, values::minutes),
@@ -391,7 +391,7 @@ mod tests {
     fn the_tutorials_markup_is_read() {
         let html = "<h1 class='recipe-summary__h1'>Lentil soup</h1><span class='submitter__name'>Ann</span>\
             <div class='submitter__description'>\"Good.\"</div><span class='calorie-count'><span>1,450</span> cals</span>\
-            <ul><li><span class='recipe-ingred_txt added'>1 cup lentils</span><li><span class='recipe-ingred_txt'>salt</span>\
+            <ul><li><span class='recipe-ingred_txt added'>1 cup lentils</span><li><span class='recipe-ingred_txt'>▢ salt</span>\
             <li><span class='recipe-ingred_txt white'>Add all ingredients to list</span></ul>\
             <ol><li><span class='recipe-directions__list--item'>Boil.</span></ol>";
         let page = Document::parse(html);
