@@ -85,7 +85,9 @@ fn is_heavy(body: &Bytes) -> bool {
 
 /// Fetches a robots.txt: what it brought, and what that teaches of the host.
 pub async fn fetch_robots(fetcher: &Fetcher, job: &RobotsJob) -> (RobotsAnswer, Lesson) {
-    let answer = fetcher.fetch(&job.url, &Default::default(), Want::Prefix { limit: robots::MAX_BYTES }).await;
+    // One byte more than is read tells a file that is cut off from one that ends there.
+    let want = Want::Prefix { limit: robots::MAX_BYTES + 1 };
+    let answer = fetcher.fetch(&job.url, &Default::default(), want).await;
     match answer {
         Ok(Answer::Document(document)) => (RobotsAnswer::Rules(Robots::parse(&document.body, AGENT)), Lesson::Answered),
         // Asked without conditions, so a 304 is a server's mistake; it says that there is nothing new to obey.

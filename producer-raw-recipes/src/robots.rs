@@ -1,12 +1,12 @@
 //! robots.txt as RFC 9309 has it, in agreement with the test cases Google publishes for its own matcher
-//! (github.com/google/robotstxt): the tests below restate them as facts.
+//! (github.com/google/robotstxt, robots_test.cc): `robots_google_tests.rs` restates them as facts.
 //!
 //! Kept here rather than taken from a crate, so that it follows those cases to the letter (misspelt fields, lines without
 //! a colon, agent names with trailing words, index pages) and can compare percent-encodings both ways.
 
 use std::time::Duration;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::canonical::normalise;
 
@@ -31,7 +31,7 @@ pub struct Robots {
 struct Rule {
     allow: bool,
     pattern: String,
-    /// The pattern with percent-encodings as RFC 9309 section 2.2.2 compares them, where that is different.
+    /// The pattern as RFC 9309 compares it, where that is different; see [`comparable`].
     normal: Option<String>,
 }
 
@@ -53,13 +53,9 @@ impl Robots {
     /// be understood is skipped.
     #[must_use]
     pub fn parse(body: &[u8], agent: &str) -> Self {
-        let body = without_bom(&body[..body.len().min(MAX_BYTES)]);
         let mut reader = Reader::new(agent);
-        for line in body.split(|byte| *byte == b'\n' || *byte == b'\r') {
-            let line = String::from_utf8_lossy(&line[..line.len().min(MAX_LINE)]);
-            if let Some((field, value)) = field_and_value(&line) {
-                reader.read(field, value);
-            }
+        for (field, value) in directives(body) {
+            reader.read(field, value);
         }
         reader.finish()
     }
@@ -75,12 +71,9 @@ impl Robots {
     /// normal form (RFC 9309); the URL must pass both, so that neither reading of a rule is broken.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
-        let path = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let normal = normalise(&path);
-        self.allows_path(&path) && self.decide(&normal, |rule| rule.normal.as_ref().unwrap_or(&rule.pattern))
+        let path = path_and_query(url);
+        let normal = comparable(path, &['*', '$']);
+        self.allows_path(path) && self.decide(&normal, |rule| rule.normal.as_ref().unwrap_or(&rule.pattern))
     }
 
     fn decide<'a>(&'a self, path: &str, pattern: impl Fn(&'a Rule) -> &'a String) -> bool {
@@ -95,6 +88,11 @@ impl Robots {
             (Some(allowed), Some(forbidden)) => allowed >= forbidden,
         }
     }
+}
+
+/// What rules are matched against: what follows the host, without the fragment.
+fn path_and_query(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
 }
 
 /// How specific a rule's match is: the length of its pattern, or none where it does not match.
@@ -131,6 +129,20 @@ fn matches(path: &[u8], pattern: &[u8]) -> bool {
     if anchored { rest.ends_with(last) } else { memchr::memmem::find(rest, last).is_some() }
 }
 
+/// The lines that say something to somebody, in their order.
+fn directives(body: &[u8]) -> impl Iterator<Item = (Field, &[u8])> {
+    let lines = without_bom(whole_lines(body)).split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines.filter_map(|line| field_and_value(&line[..line.len().min(MAX_LINE)]))
+}
+
+/// The lines within the limit. One that the limit cuts is left out: `Disallow: /` says more than `Disallow: /private` does.
+fn whole_lines(body: &[u8]) -> &[u8] {
+    match body.get(..=MAX_BYTES) {
+        None => body,
+        Some(part) => &part[..memchr::memrchr2(b'\n', b'\r', part).unwrap_or_default()],
+    }
+}
+
 /// A byte order mark, whole or its first bytes, is skipped as Google's parser does.
 fn without_bom(body: &[u8]) -> &[u8] {
     let mut rest = body;
@@ -143,7 +155,7 @@ fn without_bom(body: &[u8]) -> &[u8] {
     rest
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Field {
     UserAgent,
     Allow,
@@ -152,20 +164,24 @@ enum Field {
     Sitemap,
 }
 
-/// A line's field and value. The colon may be missing when the line is two words, and the usual misspellings count.
-fn field_and_value(line: &str) -> Option<(Field, &str)> {
-    let line = line.split('#').next().unwrap_or_default().trim();
-    let (key, value) = match line.split_once(':') {
-        Some((key, value)) => (key.trim(), value.trim()),
+/// A line's field and value. The colon may be missing when the line is two words, and the usual misspellings count. A zero
+/// byte ends the line, as in Google's parser.
+fn field_and_value(line: &[u8]) -> Option<(Field, &[u8])> {
+    let end = memchr::memchr2(b'#', 0, line).unwrap_or(line.len());
+    let line = line[..end].trim_ascii();
+    let (key, value) = match memchr::memchr(b':', line) {
+        Some(at) => (line[..at].trim_ascii_end(), line[at + 1..].trim_ascii_start()),
         None => {
-            let (key, value) = line.split_once([' ', '\t'])?;
-            let value = value.trim();
-            (value.split_ascii_whitespace().count() == 1).then_some((key, value))?
+            let at = memchr::memchr2(b' ', b'\t', line)?;
+            let value = line[at..].trim_ascii_start();
+            (!value.contains(&b' ') && !value.contains(&b'\t')).then_some((&line[..at], value))?
         }
     };
-    let key = key.to_ascii_lowercase();
     // Google's parser takes any key that begins with the name.
-    let begins = |names: &[&str]| names.iter().any(|name| key.starts_with(name));
+    let begins = |names: &[&str]| {
+        let begins = |name: &str| key.get(..name.len()).is_some_and(|key| key.eq_ignore_ascii_case(name.as_bytes()));
+        names.iter().any(|name| begins(name))
+    };
     let field = if begins(&["user-agent", "useragent", "user agent"]) {
         Field::UserAgent
     } else if begins(&["allow"]) {
@@ -213,7 +229,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read(&mut self, field: Field, value: &str) {
+    fn read(&mut self, field: Field, value: &[u8]) {
         match field {
             Field::UserAgent => self.user_agent(value),
             Field::Allow | Field::Disallow => {
@@ -224,25 +240,25 @@ impl<'a> Reader<'a> {
                 }
             }
             Field::CrawlDelay => {
-                let seconds = value.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-                if let Some(seconds) = seconds {
+                let seconds = str::from_utf8(value).ok().and_then(|value| value.parse::<f64>().ok());
+                if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) {
                     let delay = Duration::from_secs_f64(seconds.min(MAX_DELAY.as_secs_f64()));
                     self.group_delay = self.group_delay.max(Some(delay));
                     self.delay();
                 }
             }
-            Field::Sitemap => self.sitemaps.push(value.to_owned()),
+            Field::Sitemap => self.sitemaps.push(String::from_utf8_lossy(value).into_owned()),
         }
     }
 
-    fn user_agent(&mut self, value: &str) {
+    fn user_agent(&mut self, value: &[u8]) {
         if std::mem::take(&mut self.rules_begun) {
             (self.in_own, self.in_global, self.group_delay) = (false, false, None);
         }
-        let everybody = value.strip_prefix('*').is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        let everybody = matches!(value, [b'*'] | [b'*', b' ' | b'\t', ..]);
         if everybody {
             self.in_global = true;
-        } else if product(value).eq_ignore_ascii_case(self.agent) && !self.agent.is_empty() {
+        } else if product(value).eq_ignore_ascii_case(self.agent.as_bytes()) && !self.agent.is_empty() {
             (self.in_own, self.own_seen) = (true, true);
         }
         self.delay();
@@ -270,40 +286,58 @@ impl<'a> Reader<'a> {
 }
 
 impl Rule {
-    fn new(allow: bool, value: &str) -> Self {
+    fn new(allow: bool, value: &[u8]) -> Self {
         let pattern = encoded(value);
-        let normal = Some(normalise(&pattern)).filter(|normal| *normal != pattern);
-        Self { allow, pattern, normal }
+        let normal = match pattern.strip_suffix('$') {
+            Some(start) => comparable(start, &['$']) + "$",
+            None => comparable(&pattern, &['$']),
+        };
+        Self { allow, normal: Some(normal).filter(|normal| *normal != pattern), pattern }
     }
 }
 
-/// A pattern as URLs are compared: bytes beyond ASCII percent-encoded, hex digits in upper case.
-fn encoded(value: &str) -> String {
+/// A pattern as Google's matcher has it: bytes beyond ASCII percent-encoded, hex digits in upper case.
+fn encoded(value: &[u8]) -> String {
     let mut out = String::with_capacity(value.len());
-    let mut hex = 0;
-    for byte in value.bytes() {
-        if byte >= 0x80 {
-            out.push_str(&format!("%{byte:02X}"));
-        } else if byte == b'%' {
-            hex = 2;
-            out.push('%');
-        } else if hex > 0 && byte.is_ascii_hexdigit() {
-            hex -= 1;
-            out.push(char::from(byte.to_ascii_uppercase()));
+    let mut rest = value;
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        match tail {
+            [high, low, tail @ ..] if *byte == b'%' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                out.extend(['%', char::from(high.to_ascii_uppercase()), char::from(low.to_ascii_uppercase())]);
+                rest = tail;
+            }
+            _ if byte.is_ascii() => out.push(char::from(*byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// A path or pattern as RFC 9309 sections 2.2.2 and 2.2.3 compare them: no percent-encoding where none is needed, one where
+/// [`Url`] may have one (a rule may have a space), and one for special characters that stand for themselves.
+fn comparable(text: &str, literal: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in normalise(text).chars() {
+        if character.is_ascii_control() || " \"'<>\\^`{|}".contains(character) || literal.contains(&character) {
+            out.push_str(&format!("%{:02X}", u32::from(character)));
         } else {
-            hex = 0;
-            out.push(char::from(byte));
+            out.push(character);
         }
     }
     out
 }
 
 /// The product token a user-agent line begins with: letters, `-` and `_`.
-fn product(value: &str) -> &str {
-    let end = value.find(|c: char| !c.is_ascii_alphabetic() && c != '-' && c != '_');
+fn product(value: &[u8]) -> &[u8] {
+    let end = value.iter().position(|byte| !byte.is_ascii_alphabetic() && !b"-_".contains(byte));
     &value[..end.unwrap_or(value.len())]
 }
 
 #[cfg(test)]
 #[path = "robots_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "robots_google_tests.rs"]
+mod google_tests;
