@@ -10,17 +10,18 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
-use axum::http::{HeaderName, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::StreamExt;
 use producer_raw_recipes::source::{Kind, SourceSpec};
 use producer_raw_recipes::status::SourceStatus;
 use support::{Setup, listener};
@@ -217,22 +218,30 @@ async fn robots_txt_may_fail_be_huge_or_be_elsewhere() {
     let missing = Router::new()
         .route("/robots.txt", get(|| async { StatusCode::FORBIDDEN }))
         .route("/page", get(|| async { html(GOOD) }));
-    let huge = Router::new()
-        .route(
-            "/robots.txt",
-            get(|| async {
-                let first = Bytes::from_static(b"User-agent: *\nDisallow: /secret\n");
-                let line = Bytes::from(vec![b'#'; 65536]);
-                let endless = futures_util::stream::unfold(0_u64, move |sent| {
-                    let chunk = if sent == 0 { first.clone() } else { line.clone() };
-                    async move { Some((Ok::<_, Infallible>(chunk), sent + 1)) }
-                });
-                Body::from_stream(endless)
-            }),
-        )
-        .route("/page", get(|| async { html(GOOD) }))
-        .route("/secret", get(|| async { html(GOOD) }));
-    let (broken, missing, huge) = (serve(broken).await, serve(missing).await, serve(huge).await);
+    // One without an end, and one that says that it is 100 MB long.
+    let sent = Arc::new(AtomicU64::new(0));
+    let without_end = |length: Option<&'static str>| {
+        let sent = Arc::clone(&sent);
+        let robots = move || async move {
+            let first = Bytes::from_static(b"User-agent: *\nDisallow: /secret\n");
+            let line = Bytes::from(vec![b'#'; 65536]);
+            let chunks = futures_util::stream::iter([first]).chain(futures_util::stream::repeat(line));
+            let counted = chunks.inspect(move |chunk| {
+                sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            });
+            let mut response = Response::new(Body::from_stream(counted.map(Ok::<_, Infallible>)));
+            response
+                .headers_mut()
+                .extend(length.map(|length| (header::CONTENT_LENGTH, HeaderValue::from_static(length))));
+            response
+        };
+        Router::new()
+            .route("/robots.txt", get(robots))
+            .route("/page", get(|| async { html(GOOD) }))
+            .route("/secret", get(|| async { html(GOOD) }))
+    };
+    let (huge, long) = (serve(without_end(None)).await, serve(without_end(Some("100000000"))).await);
+    let (broken, missing) = (serve(broken).await, serve(missing).await);
     let moved = Router::new()
         .route("/robots.txt", get(move || async move { Redirect::permanent(&format!("http://{huge}/robots.txt")) }))
         .route("/secret", get(|| async { html(GOOD) }));
@@ -243,13 +252,18 @@ async fn robots_txt_may_fail_be_huge_or_be_elsewhere() {
         format!("http://{huge}/page"),
         format!("http://{huge}/secret"),
         format!("http://{moved}/secret"),
+        format!("http://{long}/page"),
+        format!("http://{long}/secret"),
     ];
     let (pages, status) = crawl(Setup::new("none"), &urls).await;
-    let mut expected = [urls[1].clone(), urls[2].clone()];
+    let mut expected = [urls[1].clone(), urls[2].clone(), urls[5].clone()];
     expected.sort();
     assert_eq!(pages.into_keys().collect::<Vec<_>>(), expected);
-    assert_eq!(reasons(&status), BTreeMap::from([("robots_unreachable", 1), ("robots", 2)]), "{status:?}");
+    assert_eq!(reasons(&status), BTreeMap::from([("robots_unreachable", 1), ("robots", 3)]), "{status:?}");
     assert_eq!(count.load(Ordering::Relaxed), 0, "nothing is fetched where robots.txt fails");
+    // Three were asked for. What the sockets hold comes on top of the 500 KiB that are read.
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent < 50_000_000, "{sent} bytes of robots.txt were sent");
 }
 
 #[tokio::test]
