@@ -12,10 +12,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::judge::{Asked, Judged};
 use crate::rules::condition::context;
 use crate::rules::facts::Facts;
-use crate::rules::{Rule, RuleSet, RuleVersion};
+use crate::rules::{Per, Rule, RuleSet, RuleVersion};
 use crate::state::{RuleId, State, States};
+use crate::stats::Sites;
+use crate::stats::window::milliseconds;
 use crate::text;
 
 /// The group that reads `parsed_recipes`.
@@ -35,6 +38,8 @@ pub mod counters {
     pub const NO_CALORIES: &str = "no_calories";
     /// Alerts raised, one a rule.
     pub const ALERTS: &str = "alerts";
+    /// Alerts raised by rules per site.
+    pub const SITE_ALERTS: &str = "site_alerts";
     /// Crossings that raised no alert because the rule's last one for the recipe is too new.
     pub const COOLING_DOWN: &str = "cooling_down";
     /// Crossings that raised no alert because the rule is newer than what it was asked of before.
@@ -53,11 +58,12 @@ pub enum OnRuleChange {
 
 /// Applies the rules to recipes, in order within a partition.
 pub struct Engine {
-    rules: Arc<RuleSet>,
+    rules: RuleSet,
     /// Number and version of each rule, in their order.
     ids: Vec<(RuleId, RuleVersion)>,
     on_change: OnRuleChange,
     states: States,
+    sites: Arc<Sites>,
 }
 
 /// What a rule came to.
@@ -72,16 +78,24 @@ struct Word {
 impl Engine {
     /// An engine that remembers nothing yet.
     #[must_use]
-    pub fn new(rules: Arc<RuleSet>, on_change: OnRuleChange) -> Self {
-        let mut engine = Self { rules: Arc::clone(&rules), ids: Vec::new(), on_change, states: States::default() };
+    pub fn new(rules: &RuleSet, on_change: OnRuleChange) -> Self {
+        let (states, sites) = (States::default(), Arc::default());
+        let mut engine = Self { rules: RuleSet::default(), ids: Vec::new(), on_change, states, sites };
         engine.set_rules(rules);
         engine
     }
 
-    /// Goes on with other rules.
-    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
-        self.ids = rules.iter().map(|rule| (self.states.rule(&rule.name), rule.version())).collect();
-        self.rules = rules;
+    /// Asks these for what rules want to know of a site; without, no site has statistics.
+    #[must_use]
+    pub fn with_sites(mut self, sites: Arc<Sites>) -> Self {
+        self.sites = sites;
+        self
+    }
+
+    /// Goes on with other rules: those per recipe.
+    pub fn set_rules(&mut self, rules: &RuleSet) {
+        self.rules = rules.per(Per::Recipe);
+        self.ids = self.rules.iter().map(|rule| (self.states.rule(&rule.name), rule.version())).collect();
     }
 
     /// What is remembered.
@@ -112,11 +126,10 @@ impl Engine {
         let (partition, identity) = (record.place.partition, recipe.identity());
         let mut counts = vec![counters::RECIPES];
         let (words, holds) = self.words(partition, recipe, now, &mut counts);
-        let rules = Arc::clone(&self.rules);
         let (mut alerts, mut states) = (Vec::new(), Vec::with_capacity(words.len()));
         for word in words {
             if word.raise {
-                let rule = rules.iter().as_slice().get(word.rule);
+                let rule = self.rules.iter().as_slice().get(word.rule);
                 alerts.extend(rule.map(|rule| raise(rule, record, recipe, identity, word.previous, now)).transpose()?);
             }
             states.push(self.states.set(partition, identity, self.ids[word.rule].0, word.state)?);
@@ -128,6 +141,9 @@ impl Engine {
             (true, false, None) => counters::NO_CALORIES,
         });
         counts.extend(alerts.iter().map(|_| counters::ALERTS));
+        if self.rules.fields().stats() && !alerts.is_empty() {
+            self.sites.raise(&recipe.site, u32::try_from(alerts.len()).unwrap_or(u32::MAX), milliseconds(now));
+        }
         // Where there are no transactions: a state without its alert would be an alert lost; an alert without its state
         // is one told twice at worst.
         let outcome = Outcome::produce(alerts).then(states);
@@ -142,42 +158,21 @@ impl Engine {
         now: OffsetDateTime,
         counts: &mut Vec<&'static str>,
     ) -> (Vec<Word>, bool) {
-        let facts = Facts::of(recipe, self.rules.fields());
+        let mut facts = Facts::of(recipe, self.rules.fields());
+        if self.rules.fields().stats() {
+            facts = facts.with_stats(&self.sites.numbers(&recipe.site, milliseconds(now)));
+        }
         let context = context(&facts);
         let known = self.states.of(partition, recipe.identity());
         let (mut words, mut any_holds) = (Vec::new(), false);
         for (index, (rule, (id, version))) in self.rules.iter().zip(&self.ids).enumerate() {
             let before = known.and_then(|words| words.iter().find(|(known, _)| known == id)).map(|(_, state)| *state);
-            let verdict = match (rule.verdict(&context, before.map(|state| state.verdict)), before) {
-                (Some(verdict), _) => verdict,
-                // That the recipe was seen is worth knowing when the rule changes.
-                (None, None) => {
-                    let state =
-                        State { verdict: Verdict::Below, value: None, alerted_at: None, version: Some(*version) };
-                    words.push(Word { rule: index, state, raise: false, previous: None });
-                    continue;
-                }
-                // What is unknown says nothing: the rule's last word stands.
-                (None, Some(_)) => continue,
-            };
-            any_holds |= verdict == Verdict::Above;
-            let crossing = verdict == Verdict::Above && before.is_none_or(|state| state.verdict == Verdict::Below);
-            let new_rule = match before {
-                Some(state) => state.version.is_some_and(|before| before != *version),
-                None => known.is_some(),
-            };
-            let last_alert = before.and_then(|state| state.alerted_at);
-            let mut raise = crossing;
-            if crossing && new_rule && self.on_change == OnRuleChange::Silent {
-                counts.push(counters::TAKEN_OVER);
-                raise = false;
-            } else if crossing && last_alert.is_some_and(|at| now - at < rule.cooldown) {
-                counts.push(counters::COOLING_DOWN);
-                raise = false;
-            }
-            let alerted_at = if raise { Some(now) } else { last_alert };
-            let state = State { verdict, value: recipe.calories, alerted_at, version: Some(*version) };
-            if before != Some(state) {
+            let verdict = rule.verdict(&context, before.map(|state| state.verdict));
+            any_holds |= verdict == Some(Verdict::Above);
+            let (version, known, on_change) = (*version, known.is_some(), self.on_change);
+            let asked = Asked { rule, version, before, known, on_change };
+            if let Some(Judged { state, raise, counted }) = asked.judge(verdict, recipe.calories, now) {
+                counts.extend(counted);
                 let previous = before.and_then(|state| state.value);
                 words.push(Word { rule: index, state, raise, previous });
             }
@@ -217,7 +212,7 @@ fn raise(
 }
 
 /// As exact as `alert_state` keeps it, so that a state read back is the state that was written.
-fn to_the_millisecond(at: OffsetDateTime) -> OffsetDateTime {
+pub(crate) fn to_the_millisecond(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_millisecond(at.millisecond()).unwrap_or(at)
 }
 
@@ -228,13 +223,31 @@ pub(crate) struct EngineLoop {
     pub(crate) kafka: Kafka,
     pub(crate) runtime: Runtime,
     pub(crate) shutdown: CancellationToken,
+    /// Whether the statistics of all sites were read.
+    pub(crate) knows_sites: bool,
+}
+
+impl EngineLoop {
+    /// Once: the live page goes on reading what comes.
+    fn read_sites(&mut self) -> Result<(), Failure> {
+        self.engine.sites.forget_raised();
+        if self.knows_sites {
+            return Ok(());
+        }
+        let counts = self.runtime.block_on(self.kafka.partition_counts())?;
+        let partitions: Vec<i32> = (0..counts.get(topics::RECIPE_STATS).copied().unwrap_or(0)).collect();
+        let take = |record: Record| self.engine.sites.take(&record);
+        self.kafka.read_to_end(topics::RECIPE_STATS, &partitions, &self.shutdown, take)?;
+        self.knows_sites = true;
+        Ok(())
+    }
 }
 
 impl Processor for EngineLoop {
     fn process(&mut self, batch: &Batch) -> Vec<Outcome> {
         // An error says that nobody changes the rules any more.
         if self.rules.has_changed().unwrap_or(false) {
-            self.engine.set_rules(Arc::clone(&self.rules.borrow_and_update()));
+            self.engine.set_rules(&self.rules.borrow_and_update());
         }
         let now = to_the_millisecond(OffsetDateTime::now_utc());
         batch.iter().map(|record| self.engine.decide(record, now)).collect()
@@ -249,11 +262,12 @@ impl Processor for EngineLoop {
         }
         let states = &mut self.engine.states;
         let restore = |record: Record| states.restore(&record);
-        match self.kafka.read_to_end(topics::ALERT_STATE, &partitions, &self.shutdown, restore) {
+        let restored = self.kafka.read_to_end(topics::ALERT_STATE, &partitions, &self.shutdown, restore);
+        match restored.map_err(Failure::from).and_then(|records| self.read_sites().map(|()| records)) {
             Ok(records) => info!(records, states = self.engine.states.len(), "state restored"),
             // Nothing will be processed any more.
             Err(_) if self.shutdown.is_cancelled() => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -7,12 +7,15 @@
 //!                       alert_state
 //! ```
 //!
+//! What happens on sites is counted by [`stats`], and rules per site are asked there.
+//!
 //! An alert is a crossing: a rule's condition holds for a recipe for which it did not hold before, or was never asked.
 //! What each rule last said of each recipe stands in the compacted topic `alert_state`, in the partition of the same
 //! number as the recipe's, and is read back when the partition is assigned.
 
 pub mod channels;
 mod engine;
+mod judge;
 pub mod page;
 pub mod rules;
 mod service;

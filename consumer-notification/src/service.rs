@@ -47,15 +47,18 @@ impl Notifier {
         let written = [topics::PARSED_RECIPES, topics::RECIPE_ALERTS, topics::RAW_RECIPES_DEAD, topics::SITE_EVENTS];
         kafka.ensure_topics(&written).await?;
         kafka.ensure_partitioned_as(topics::ALERT_STATE, topics::PARSED_RECIPES).await?;
-        kafka.ensure_partitioned_as(topics::RECIPE_STATS, topics::SITE_EVENTS).await?;
+        for table in [topics::RECIPE_STATS, topics::SITE_ALERT_STATE] {
+            kafka.ensure_partitioned_as(table, topics::SITE_EVENTS).await?;
+        }
 
         let (changes, rules) = watch::channel(Arc::clone(&self.rules));
         let engine = EngineLoop {
-            engine: Engine::new(Arc::clone(&self.rules), *on_rule_change),
-            rules,
+            engine: Engine::new(&self.rules, *on_rule_change).with_sites(page.feed().sites()),
+            rules: rules.clone(),
             kafka: kafka.clone(),
             runtime: tokio::runtime::Handle::current(),
             shutdown: shutdown.clone(),
+            knows_sites: false,
         };
         let mut parts = JoinSet::new();
         let watching = source.clone().watch(self.channels.clone(), changes, self.handle(), shutdown.clone());
@@ -83,7 +86,8 @@ impl Notifier {
             let deliver = Deliver::new(spec.clone(), sender, runtime, shutdown.clone());
             parts.spawn(consumer.run(deliver, shutdown.clone()));
         }
-        let statistics = Statistics::new(kafka.clone(), tokio::runtime::Handle::current(), shutdown.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let statistics = Statistics::new(rules, *on_rule_change, kafka.clone(), runtime, shutdown.clone());
         let consumer = kafka.consumer(stats::GROUP, &stats::TOPICS).aside();
         parts.spawn(consumer.run(statistics, shutdown.clone()));
         parts.spawn(page.follow(kafka, shutdown.clone()));
@@ -119,7 +123,7 @@ impl Service for Notifier {
             Verb { name: "check-rules", about: "[FILE] Check the rules and list them", run: rules::check_rules },
             Verb {
                 name: "test-rule",
-                about: "RULE FILE.json Say what a rule makes of a recipe, and why",
+                about: "RULE [FILE.json] [--stats NAME=N,...] Say what a rule makes of a recipe or site, and why",
                 run: rules::test_rule,
             },
             Verb { name: "send-test", about: "CHANNEL Deliver a made-up alert", run: channels::send_test },

@@ -1,4 +1,4 @@
-//! What each rule last said of each recipe.
+//! What each rule last said of each recipe or site.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,12 @@ use crate::rules::RuleVersion;
 
 /// State of the partitions this instance owns.
 ///
-/// Invariant: for every owned partition the map holds, for each recipe and rule, what the last record of their key in
-/// the same partition of `alert_state` says, or will say once the batch under way is written. A partition that is not
+/// Invariant: for every owned partition the map holds, for each recipe (or site) and rule, what the last record of their key
+/// in the same partition of the topic says, or will say once the batch under way is written. A partition that is not
 /// owned is not there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct States {
+    topic: &'static str,
     partitions: HashMap<i32, Words>,
     /// Names of the rules by number. None is ever dropped: there are as many as an operator has thought of.
     rules: Vec<Box<str>>,
@@ -41,13 +42,25 @@ pub struct State {
     pub version: Option<RuleVersion>,
 }
 
+impl Default for States {
+    fn default() -> Self {
+        Self::in_topic(topics::ALERT_STATE)
+    }
+}
+
 impl States {
-    /// Starts a partition from nothing; the records of `alert_state` follow.
+    /// Nothing is remembered yet; what will be stands in that topic.
+    #[must_use]
+    pub fn in_topic(topic: &'static str) -> Self {
+        Self { topic, partitions: HashMap::new(), rules: Vec::new() }
+    }
+
+    /// Starts a partition from nothing; its records follow.
     pub fn begin(&mut self, partition: i32) {
         self.partitions.insert(partition, HashMap::new());
     }
 
-    /// Takes over a record of `alert_state`; a tombstone forgets its key.
+    /// Takes over a record of the topic; a tombstone forgets its key.
     pub fn restore(&mut self, record: &Record) {
         let key = record.key_text().into_owned();
         let Some((rule, url)) = key.split_once(' ') else { return };
@@ -65,7 +78,7 @@ impl States {
                 self.remember(partition, url, id, State { verdict, value, alerted_at, version });
             }
             Err(error) => {
-                warn!(key, offset = record.offset, %error, "state record ignored; its recipe may be alerted again");
+                warn!(key, offset = record.offset, %error, "state record ignored; there may be an alert again");
             }
         }
     }
@@ -109,7 +122,7 @@ impl States {
             AlertState { rule: rule.to_owned(), url: identity.to_owned(), verdict, value, alerted_at, rule_version };
         let json = message.to_json()?;
         self.remember(partition, identity, id, state);
-        Ok(Output::to(topics::ALERT_STATE).partition(partition).key(key).value(json))
+        Ok(Output::to(self.topic).partition(partition).key(key).value(json))
     }
 
     fn remember(&mut self, partition: i32, identity: &str, id: RuleId, state: State) {

@@ -57,9 +57,14 @@ async fn receiver() -> (u16, Got) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_channel_delivers_in_order_and_none_waits_for_another() {
     let cluster = MockCluster::new(1).unwrap();
-    for topic in
-        [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS, topics::SITE_EVENTS, topics::RECIPE_STATS]
-    {
+    for topic in [
+        topics::PARSED_RECIPES,
+        topics::ALERT_STATE,
+        topics::RECIPE_ALERTS,
+        topics::SITE_EVENTS,
+        topics::RECIPE_STATS,
+        topics::SITE_ALERT_STATE,
+    ] {
         cluster.create_topic(topic, 1, 1).unwrap();
     }
     for topic in [topics::PARSED_RECIPES, topics::RAW_RECIPES, topics::RECIPE_ALERTS, topics::SITE_EVENTS] {

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use consumer_notification::rules::{Rule, RuleSet};
 use consumer_notification::{Engine, OnRuleChange};
@@ -16,7 +15,7 @@ use time::macros::datetime;
 const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 
 fn engine() -> Engine {
-    Engine::new(Arc::new(RuleSet::new(vec![Rule::calories_above(200.0).unwrap()])), OnRuleChange::Silent)
+    Engine::new(&RuleSet::new(vec![Rule::calories_above(200.0).unwrap()]), OnRuleChange::Silent)
 }
 
 fn record(offset: i64, value: impl Into<Vec<u8>>) -> Record {
@@ -87,8 +86,8 @@ fn what_was_alerted_before_a_restart_is_not_alerted_again() {
 }
 
 /// Rules of a file.
-fn rules(text: &str) -> Arc<RuleSet> {
-    Arc::new(consumer_notification::rules::file::parse("rules.toml", text).unwrap().rules)
+fn rules(text: &str) -> RuleSet {
+    consumer_notification::rules::file::parse("rules.toml", text).unwrap().rules
 }
 
 /// Alerts that a recipe raises.
@@ -99,7 +98,7 @@ fn alerts(engine: &mut Engine, calories: f64, now: OffsetDateTime) -> usize {
 #[test]
 fn a_cooldown_keeps_alerts_for_one_recipe_apart() {
     let rule = "[[rule]]\nname = \"calories\"\nwhen = \"calories > 200\"\ncooldown = \"1h\"\n";
-    let mut engine = Engine::new(rules(rule), OnRuleChange::Silent);
+    let mut engine = Engine::new(&rules(rule), OnRuleChange::Silent);
     let at = |minutes| NOW + time::Duration::minutes(minutes);
     let mut raised = |calories, minutes| alerts(&mut engine, calories, at(minutes));
     assert_eq!([raised(250.0, 0), raised(150.0, 10), raised(250.0, 20)], [1, 0, 0]);
@@ -107,12 +106,40 @@ fn a_cooldown_keeps_alerts_for_one_recipe_apart() {
 }
 
 #[test]
+fn a_burst_from_one_site_is_held_back_by_its_own_alerts() {
+    let rule = "[[rule]]\nname = \"rich\"\nwhen = \"calories > 200 && stats.alerts_last_hour <= 20\"\n\
+                clear = \"calories <= 200\"\n";
+    let mut engine = Engine::new(&rules(rule), OnRuleChange::Silent);
+    let mut raised = |site: &str, recipes: std::ops::Range<i64>, minutes| {
+        let each = recipes.map(|index| {
+            let recipe = ParsedRecipe {
+                title: "Pie".to_owned(),
+                url: format!("https://{site}/{index}"),
+                site: site.to_owned(),
+                calories: Some(310.0),
+                ..ParsedRecipe::default()
+            };
+            let at = NOW + time::Duration::minutes(minutes);
+            written(engine.decide(&record(index, recipe.to_json().unwrap()), at)).0.len()
+        });
+        each.sum::<usize>()
+    };
+    assert_eq!([raised("a.example", 0..100, 0), raised("b.example", 0..10, 1)], [21, 10]);
+    assert_eq!(raised("a.example", 0..21, 30), 0, "what was alerted is not cleared by the noise");
+    assert_eq!(
+        raised("a.example", 0..30, 61),
+        9,
+        "an hour later it is quiet: the held ones come when they are read again"
+    );
+}
+
+#[test]
 fn a_changed_rule_is_no_storm_unless_it_shall_be() {
     let rule = |threshold| rules(&format!("[[rule]]\nname = \"calories\"\nwhen = \"calories > {threshold}\"\n"));
     for (on_change, raised) in [(OnRuleChange::Silent, 0), (OnRuleChange::Alert, 1)] {
-        let mut engine = Engine::new(rule(300), on_change);
+        let mut engine = Engine::new(&rule(300), on_change);
         assert_eq!(alerts(&mut engine, 250.0, NOW), 0);
-        engine.set_rules(rule(200));
+        engine.set_rules(&rule(200));
         assert_eq!(alerts(&mut engine, 250.0, NOW), raised, "{on_change:?}");
         assert_eq!([alerts(&mut engine, 150.0, NOW), alerts(&mut engine, 250.0, NOW)], [0, 1], "{on_change:?}");
     }
@@ -123,7 +150,7 @@ fn a_rule_that_is_new_is_silent_about_recipes_that_are_known() {
     let two = "[[rule]]\nname = \"calories\"\nwhen = \"calories > 200\"\n[[rule]]\nname = \"rich\"\nwhen = \"calories > 240\"\n";
     let mut engine = engine();
     assert_eq!(alerts(&mut engine, 250.0, NOW), 1);
-    engine.set_rules(rules(two));
+    engine.set_rules(&rules(two));
     assert_eq!(alerts(&mut engine, 250.0, NOW), 0, "rich holds, and the recipe is known");
     assert_eq!([alerts(&mut engine, 100.0, NOW), alerts(&mut engine, 250.0, NOW)], [0, 2]);
     let fresh = recipe(1, "https://a.example/cake", Some(250.0));
@@ -133,7 +160,7 @@ fn a_rule_that_is_new_is_silent_about_recipes_that_are_known() {
 #[test]
 fn what_was_unknown_and_is_now_above_is_a_crossing_for_every_rule() {
     let two = "[[rule]]\nname = \"calories\"\nwhen = \"calories > 200\"\n[[rule]]\nname = \"pie\"\nwhen = \"title == 'Pie'\"\n";
-    let mut engine = Engine::new(rules(two), OnRuleChange::Silent);
+    let mut engine = Engine::new(&rules(two), OnRuleChange::Silent);
     assert_eq!(written(engine.decide(&recipe(0, "https://a.example/pie", None), NOW)).0.len(), 1);
     assert_eq!(alerts(&mut engine, 250.0, NOW), 1);
 }

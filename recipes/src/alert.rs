@@ -11,21 +11,24 @@ use crate::{number, stamp};
 /// Namespace of alert ids (a random UUID, fixed for ever).
 const ALERT_IDS: Uuid = Uuid::from_u128(0x6f1d_7c52_8f0e_4b7a_9a43_5d0c_2b1e_77c4);
 
-/// An alert: a rule's condition became true for a recipe. Value of `recipe_alerts`.
+/// An alert: a rule's condition became true for a recipe, or for a site. Value of `recipe_alerts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// Identity of the crossing: a record that tells of it again has the same one. See [`Alert::id`].
     pub alert_id: Uuid,
     /// Name of the rule.
     pub rule: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Per::is_recipe")]
+    pub per: Per,
     /// How much it matters.
     #[serde(default)]
     pub severity: Severity,
     /// The line for people, `Alert: {title} calories count is {calories}` unless the rule says otherwise.
     pub message: String,
-    /// Canonical URL of the recipe.
+    /// Canonical URL of the recipe; empty when it is about a site.
     pub url: String,
-    /// Name of the dish.
+    /// Name of the dish, or of the site.
     pub title: String,
     /// Host name of the page.
     #[serde(default)]
@@ -82,6 +85,24 @@ impl Alert {
     }
 }
 
+/// What a rule is asked about, and its alerts are about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// Each recipe; the default.
+    #[default]
+    Recipe,
+    /// Each site: one alert for all of its recipes.
+    Site,
+}
+
+impl Per {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+    const fn is_recipe(&self) -> bool {
+        matches!(self, Self::Recipe)
+    }
+}
+
 /// How much an alert matters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -107,7 +128,7 @@ impl Severity {
     }
 }
 
-/// What a rule last said of a recipe.
+/// What a rule last said of a recipe or site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -117,12 +138,12 @@ pub enum Verdict {
     Below,
 }
 
-/// Last verdict of one rule on one recipe. Value of `alert_state`.
+/// Last verdict of one rule on one recipe or site. Value of `alert_state` and `site_alert_state`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertState {
     /// Name of the rule.
     pub rule: String,
-    /// Canonical URL of the recipe.
+    /// Canonical URL of the recipe, or host name of the site.
     pub url: String,
     /// What the rule last said.
     pub verdict: Verdict,
@@ -130,7 +151,7 @@ pub struct AlertState {
     #[serde(default, with = "number::option")]
     #[schemars(with = "Option<f64>")]
     pub value: Option<f64>,
-    /// When this rule last raised an alert for this recipe, RFC 3339; null when it never did.
+    /// When this rule last raised an alert for it, RFC 3339; null when it never did.
     #[serde(default, with = "stamp::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub alerted_at: Option<OffsetDateTime>,

@@ -6,7 +6,8 @@
 //! | [`topics::RAW_RECIPES`] | canonical URL | the page's bytes | [`RawPage`] |
 //! | [`topics::PARSED_RECIPES`] | canonical URL | [`ParsedRecipe`] | [`headers::TRACEPARENT`], [`headers::SCHEMA`] |
 //! | [`topics::ALERT_STATE`] | [`AlertState::key`] | [`AlertState`] | |
-//! | [`topics::RECIPE_ALERTS`] | canonical URL | [`Alert`] | [`headers::TRACEPARENT`], [`headers::ALERT_ID`] |
+//! | [`topics::SITE_ALERT_STATE`] | [`AlertState::key`] | [`AlertState`] | |
+//! | [`topics::RECIPE_ALERTS`] | canonical URL, or site | [`Alert`] | [`headers::TRACEPARENT`], [`headers::ALERT_ID`] |
 //! | [`topics::SITE_EVENTS`] | site | [`SiteEvent`] | |
 //! | [`topics::RECIPE_STATS`] | [`SiteStats::key`] | [`SiteStats`] | |
 //! | [`topics::dead`]`(topic)` | as the original | as the original | [`DeadLetter`] |
@@ -27,7 +28,7 @@ mod site_stats;
 mod stamp;
 pub mod topics;
 
-pub use alert::{Alert, AlertState, Severity, Verdict};
+pub use alert::{Alert, AlertState, Per, Severity, Verdict};
 pub use canonical::canonical_url;
 pub use crawl::CrawlState;
 pub use dead_letter::DeadLetter;

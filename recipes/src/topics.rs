@@ -10,6 +10,8 @@ pub const RAW_RECIPES_DEAD: &str = "raw_recipes.dead";
 pub const PARSED_RECIPES: &str = "parsed_recipes";
 /// Last verdict of each rule on each recipe; compacted, and partitioned as [`PARSED_RECIPES`].
 pub const ALERT_STATE: &str = "alert_state";
+/// Last verdict of each rule per site on each site; compacted, and partitioned as [`SITE_EVENTS`].
+pub const SITE_ALERT_STATE: &str = "site_alert_state";
 /// Alerts, one a crossing.
 pub const RECIPE_ALERTS: &str = "recipe_alerts";
 /// What happens on each site, keyed by site; kept for a day.
@@ -50,7 +52,7 @@ impl TopicSpec {
         if original == RAW_RECIPES {
             config.push(("max.message.bytes", MAX_PAGE_RECORD_BYTES.to_string()));
         }
-        if matches!(name, CRAWL_URLS | ALERT_STATE) {
+        if matches!(name, CRAWL_URLS | ALERT_STATE | SITE_ALERT_STATE) {
             config.push(("cleanup.policy", "compact".to_owned()));
         }
         match name {
@@ -91,7 +93,7 @@ mod tests {
     fn tables_are_compacted_and_streams_are_not() {
         let compacted =
             |name: &str| TopicSpec::of(name).config.iter().any(|(k, v)| (*k, &**v) == ("cleanup.policy", "compact"));
-        assert!(compacted(CRAWL_URLS) && compacted(ALERT_STATE));
+        assert!(compacted(CRAWL_URLS) && compacted(ALERT_STATE) && compacted(SITE_ALERT_STATE));
         assert!(!compacted(PARSED_RECIPES) && !compacted(RECIPE_ALERTS) && !compacted(&dead(CRAWL_URLS)));
     }
 }

@@ -4,7 +4,6 @@
 //! round every recipe is new and every rule's word is written; the rounds after it are republished recipes, and in each a
 //! tenth of them has other calories.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
@@ -66,7 +65,7 @@ fn engine() -> Result<Engine> {
         .map(|(index, when)| format!("[[rule]]\nname = \"rule-{index}\"\nwhen = \"\"\"{when}\"\"\"\n"))
         .collect();
     let rules = file::parse("rules", &rules.concat()).map_err(|error| anyhow!(error))?.rules;
-    Ok(Engine::new(Arc::new(rules), OnRuleChange::Silent))
+    Ok(Engine::new(&rules, OnRuleChange::Silent))
 }
 
 fn records(round: usize) -> Result<Vec<Record>> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use recipes::{Alert, DeadLetter, ParsedRecipe, topics};
+use recipes::{Alert, DeadLetter, ParsedRecipe, Per, topics};
 use serde::{Deserialize, Serialize};
 use service_kit::kafka::Record;
 use time::OffsetDateTime;
@@ -37,6 +37,8 @@ pub struct AlertEntry {
     pub key: String,
     /// Name of the rule.
     pub rule: String,
+    /// Whether it is about a site.
+    pub per_site: bool,
     /// `info`, `warning` or `critical`.
     pub severity: &'static str,
     /// Name of the dish.
@@ -218,6 +220,12 @@ impl Feed {
         Self { threshold, sites: Arc::default(), state: Mutex::default() }
     }
 
+    /// The newest statistics of all sites.
+    #[must_use]
+    pub fn sites(&self) -> Arc<Sites> {
+        Arc::clone(&self.sites)
+    }
+
     /// Counts records that were not read.
     pub fn skipped(&self, topic: &str, records: u64) {
         let mut state = self.state.lock();
@@ -359,6 +367,7 @@ impl Feed {
             alert_id: alert.alert_id.to_string(),
             key: text::shortened(if alert.url.is_empty() { &alert.title } else { &alert.url }, LONGEST_URL),
             rule: shown(&alert.rule),
+            per_site: alert.per == Per::Site,
             severity: alert.severity.as_str(),
             title: shown(&alert.title),
             url: link(&alert.url),

@@ -1,13 +1,14 @@
-//! A CEL expression over a recipe: compiled and checked once, asked often.
+//! A CEL expression over a recipe or a site: compiled and checked once, asked often.
 
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{Expr, operators};
 use cel::common::types::CelBool;
 use cel::{Context, Env, ExecutionError, IdedExpr, Program, Value};
-use recipes::ParsedRecipe;
+use recipes::Per;
 
-use crate::rules::facts::{FIELDS, Facts, Fields, probe};
+use crate::rules::facts::{FIELDS, Facts, Fields, STATS, probe};
+use crate::stats::window::SiteNumbers;
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
@@ -45,9 +46,20 @@ impl Condition {
     /// # Errors
     /// What is wrong, in one line: syntax, a name that no recipe has, a comparison of a number with a text.
     pub fn compile(source: &str) -> Result<Self, String> {
+        Self::compile_for(source, Per::Recipe)
+    }
+
+    /// The same for a condition on recipes or on sites.
+    ///
+    /// # Errors
+    /// As [`Condition::compile`].
+    pub fn compile_for(source: &str, per: Per) -> Result<Self, String> {
         let program = ENV.compile(source).map_err(|errors| syntax(source, &errors))?;
         let mut fields = Fields::default();
         names(program.expression(), &mut Vec::new(), &mut fields)?;
+        if let (Per::Site, Some(field)) = (per, fields.names().find(|field| *field != "site")) {
+            return Err(format!("`{field}` is a recipe's; a rule per site knows site and {STATS}"));
+        }
         let condition = Self { source: source.to_owned(), program: Arc::new(program), fields };
         condition.try_out()?;
         Ok(condition)
@@ -73,9 +85,8 @@ impl Condition {
 
     /// The parts between `&&`, `||` and `!`, with what each comes to.
     #[must_use]
-    pub fn explain(&self, recipe: &ParsedRecipe) -> Vec<Part> {
-        let facts = Facts::of(recipe, self.fields);
-        let context = context(&facts);
+    pub fn explain(&self, facts: &Facts<'_>) -> Vec<Part> {
+        let context = context(facts);
         let parts = leaves(self.program.expression());
         let result = |part: &IdedExpr| evaluate(part, &context).map_err(|error| why(&error));
         parts.into_iter().map(|part| Part { source: self.snippet(part), result: result(part) }).collect()
@@ -83,7 +94,7 @@ impl Condition {
 
     fn try_out(&self) -> Result<(), String> {
         let recipe = probe();
-        let facts = Facts::of(&recipe, self.fields);
+        let facts = Facts::of(&recipe, self.fields).with_stats(&SiteNumbers::PROBE);
         let context = context(&facts);
         for part in leaves(self.program.expression()) {
             match Value::resolve_val(part, &context) {
@@ -194,7 +205,7 @@ fn names<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, fields: &mut Fields) 
     match &expr.expr {
         Expr::Ident(name) if bound.contains(&&**name) || fields.add(name) => Ok(()),
         Expr::Ident(name) => {
-            let near = FIELDS.into_iter().find(|field| near(field, name));
+            let near = FIELDS.into_iter().chain([STATS]).find(|field| near(field, name));
             let near = near.map(|near| format!("; did you mean {near}?"));
             Err(format!("no recipe has a field `{name}`{}", near.unwrap_or_default()))
         }
@@ -253,6 +264,8 @@ fn children(expr: &IdedExpr) -> Vec<&IdedExpr> {
 
 #[cfg(test)]
 mod tests {
+    use recipes::ParsedRecipe;
+
     use super::*;
 
     fn holds(source: &str, recipe: &ParsedRecipe) -> Option<bool> {
@@ -292,6 +305,31 @@ mod tests {
     }
 
     #[test]
+    fn conditions_ask_for_the_last_hour_of_the_site() {
+        let numbers = SiteNumbers { alerts_last_hour: 21, mean_calories: None, ..SiteNumbers::PROBE };
+        for (source, expected) in [
+            ("site == 'a.example' && stats.alerts_last_hour > 20", Some(true)),
+            ("stats.failures_last_hour * 2 > stats.recipes_last_hour", Some(true)),
+            ("stats.mean_calories > 300", None),
+        ] {
+            let condition = Condition::compile_for(source, Per::Site).unwrap();
+            assert_eq!(condition.holds(&context(&Facts::of_site("a.example", &numbers))), expected, "{source}");
+        }
+        let held = Condition::compile("calories > 200 && stats.alerts_last_hour <= 20").unwrap();
+        let pie = pie(Some(250.0));
+        let facts = |numbers| Facts::of(&pie, held.fields()).with_stats(numbers);
+        assert_eq!(held.holds(&context(&facts(&numbers))), Some(false));
+        assert_eq!(held.holds(&context(&facts(&SiteNumbers::default()))), Some(true));
+        let error = |source, per| Condition::compile_for(source, per).unwrap_err();
+        assert_eq!(
+            error("calories > 200", Per::Site),
+            "`calories` is a recipe's; a rule per site knows site and stats"
+        );
+        assert!(error("stats.alerts > 20", Per::Recipe).contains("there is no alerts"));
+        assert!(error("stat.alerts_last_hour > 20", Per::Site).contains("did you mean stats?"));
+    }
+
+    #[test]
     fn what_can_never_work_is_refused_with_what_to_do() {
         for (source, said) in [
             ("calories >", "column"),
@@ -312,7 +350,8 @@ mod tests {
     fn a_verdict_is_explained_part_by_part() {
         let condition =
             Condition::compile("calories > 200 && !(\"vegan\" in category || ingredients.exists(i, i.contains('x')))");
-        let parts = condition.unwrap().explain(&pie(None));
+        let (condition, pie) = (condition.unwrap(), pie(None));
+        let parts = condition.explain(&Facts::of(&pie, condition.fields()));
         assert_eq!(
             parts.iter().map(|part| &*part.source).collect::<Vec<_>>(),
             ["calories > 200", "\"vegan\" in category", "ingredients.exists(i, i.contains('x'))"]

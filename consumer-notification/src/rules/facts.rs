@@ -1,4 +1,5 @@
-//! A recipe as CEL sees it: each field a variable under the name it has in the recipe's JSON.
+//! A recipe as CEL sees it: each field a variable under the name it has in the recipe's JSON, and `stats`, the last hour of
+//! its site.
 
 use std::collections::HashMap;
 
@@ -6,6 +7,8 @@ use cel::common::types::{CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull,
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use recipes::{Group, ParsedRecipe, Quantity};
+
+use crate::stats::window::SiteNumbers;
 
 type Boxed<'r> = Box<dyn Val + 'r>;
 
@@ -38,7 +41,13 @@ pub const FIELDS: [&str; 25] = [
     "extractors",
 ];
 
-/// Some of [`FIELDS`].
+/// The variable that is none of the recipe's: [`SiteNumbers`].
+pub const STATS: &str = "stats";
+
+/// [`STATS`] among [`Fields`].
+const STATS_BIT: u32 = 1 << FIELDS.len();
+
+/// Some of [`FIELDS`] and [`STATS`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fields(u32);
 
@@ -46,8 +55,9 @@ impl Fields {
     /// Adds a field; whether there is one of that name.
     pub fn add(&mut self, name: &str) -> bool {
         let index = FIELDS.iter().position(|field| *field == name);
-        self.0 |= index.map_or(0, |index| 1 << index);
-        index.is_some()
+        let bit = index.map_or(if name == STATS { STATS_BIT } else { 0 }, |index| 1 << index);
+        self.0 |= bit;
+        bit != 0
     }
 
     /// Both.
@@ -56,7 +66,13 @@ impl Fields {
         Self(self.0 | more.0)
     }
 
-    /// The names.
+    /// Whether [`STATS`] is among them.
+    #[must_use]
+    pub const fn stats(self) -> bool {
+        self.0 & STATS_BIT != 0
+    }
+
+    /// The names, without [`STATS`].
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         FIELDS.into_iter().enumerate().filter(move |(index, _)| self.0 & (1 << index) != 0).map(|(_, name)| name)
     }
@@ -65,6 +81,7 @@ impl Fields {
 /// The fields of one recipe that rules ask for, made once for all rules.
 pub struct Facts<'r> {
     values: [Option<Boxed<'r>>; FIELDS.len()],
+    stats: Option<Boxed<'r>>,
 }
 
 impl<'r> Facts<'r> {
@@ -72,14 +89,40 @@ impl<'r> Facts<'r> {
     #[must_use]
     pub fn of(recipe: &'r ParsedRecipe, fields: Fields) -> Self {
         let wanted = |index: usize| fields.0 & (1 << index) != 0;
-        Self { values: std::array::from_fn(|index| wanted(index).then(|| value(recipe, index))) }
+        Self { values: std::array::from_fn(|index| wanted(index).then(|| value(recipe, index))), stats: None }
+    }
+
+    /// What there is to know of a site: `site`, and [`STATS`].
+    #[must_use]
+    pub fn of_site(site: &'r str, numbers: &SiteNumbers) -> Self {
+        let values = std::array::from_fn(|index| (FIELDS[index] == "site").then(|| text(site)));
+        Self { values, stats: None }.with_stats(numbers)
+    }
+
+    /// With the last hour of the recipe's site.
+    #[must_use]
+    pub fn with_stats(mut self, numbers: &SiteNumbers) -> Self {
+        let SiteNumbers { alerts_last_hour, recipes_last_hour, failures_last_hour, mean_calories } = *numbers;
+        let [alerts, recipes, failures, calories] = SiteNumbers::NAMES;
+        let count = |count: u64| -> Boxed<'r> { Box::new(CelInt::from(i64::try_from(count).unwrap_or(i64::MAX))) };
+        self.stats = Some(map([
+            (alerts, count(alerts_last_hour)),
+            (recipes, count(recipes_last_hour)),
+            (failures, count(failures_last_hour)),
+            (calories, maybe_number(mean_calories)),
+        ]));
+        self
     }
 }
 
 impl VariableResolver for Facts<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let index = FIELDS.iter().position(|field| *field == variable)?;
-        Some(CowVal::Borrowed(self.values[index].as_deref()?))
+        let value = match FIELDS.iter().position(|field| *field == variable) {
+            Some(index) => &self.values[index],
+            None if variable == STATS => &self.stats,
+            None => return None,
+        };
+        Some(CowVal::Borrowed(value.as_deref()?))
     }
 }
 

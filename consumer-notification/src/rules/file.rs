@@ -12,6 +12,11 @@
 //! message = "{{ title }}: {{ calories }} kcal"
 //! channels = ["log"]                  # all unless told
 //! quiet_hours = "22:00-07:00"
+//!
+//! [[rule]]
+//! name = "noisy-source"
+//! per = "site"                        # asked about each site; recipe unless told
+//! when = "stats.alerts_last_hour > 20"
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +24,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use recipes::Severity;
+use recipes::{Per, Severity};
 use serde::Deserialize;
 use service_kit::settings::Value as _;
 use toml::Spanned;
@@ -56,6 +61,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: Spanned<String>,
+    #[serde(default)]
+    per: Per,
     when: Spanned<String>,
     clear: Option<Spanned<String>>,
     cooldown: Option<Spanned<String>>,
@@ -136,9 +143,10 @@ impl Reader<'_> {
             self.wrong(value, &format!("rule {name}, {field}"), problem)
         };
         let condition = |value: &Spanned<String>, field: &str| {
-            Condition::compile(value.get_ref()).map_err(|problem| wrong(value, field, &problem))
+            Condition::compile_for(value.get_ref(), entry.per).map_err(|problem| wrong(value, field, &problem))
         };
         let mut rule = Rule::new(name, condition(&entry.when, "when")?);
+        rule.per = entry.per;
         rule.severity = entry.severity;
         rule.clear = entry.clear.as_ref().map(|clear| condition(clear, "clear")).transpose()?;
         if let Some(cooldown) = &entry.cooldown {
@@ -146,8 +154,8 @@ impl Reader<'_> {
                 Duration::parse(cooldown.get_ref()).map_err(|problem| wrong(cooldown, "cooldown", &problem))?;
         }
         if let Some(message) = &entry.message {
-            let compiled =
-                Message::compile(message.get_ref()).map_err(|problem| wrong(message, "message", &problem))?;
+            let compiled = Message::compile(message.get_ref(), entry.per)
+                .map_err(|problem| wrong(message, "message", &problem))?;
             rule.message = Some(compiled);
         }
         if let Some(hours) = &entry.quiet_hours {
@@ -202,6 +210,11 @@ mod tests {
         for (text, said) in [
             ("", "r.toml: no rules"),
             ("[[rule]]\nname = \"a\"\n", "r.toml:1: missing field `when`"),
+            ("[[rule]]\nname = \"a\"\nper = \"page\"\nwhen = \"true\"\n", "r.toml:3: unknown variant `page`"),
+            (
+                "[[rule]]\nname = \"a\"\nper = \"site\"\nwhen = \"calories > 1\"\n",
+                "r.toml:4: rule a, when \"calories > 1\"",
+            ),
             ("[[rule]]\nname = \"a b\"\nwhen = \"true\"\n", "r.toml:2: name \"a b\": expected letters"),
             ("[[rule]]\nname = \"a\"\nwhen = \"kcal > 1\"\n", "r.toml:3: rule a, when \"kcal > 1\": no recipe has"),
             (&format!("{rule}cooldown = \"soon\"\n"), "r.toml:4: rule a, cooldown \"soon\": expected a time"),

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
-use recipes::{ParsedRecipe, Severity};
+use recipes::{ParsedRecipe, Per, Severity};
 
 use crate::rules::facts::probe;
+use crate::stats::window::SiteNumbers;
 use crate::text;
 
-/// A template of minijinja over the recipe's fields, `rule`, `severity` and `previous_calories`.
+/// A template of minijinja over the recipe's fields, `rule`, `severity` and `previous_calories`; of a rule per site over
+/// `site`, `stats`, `rule` and `severity`.
 #[derive(Clone)]
 pub struct Message {
     source: String,
@@ -34,12 +37,15 @@ impl Message {
     ///
     /// # Errors
     /// What is wrong, in one line.
-    pub fn compile(source: &str) -> Result<Self, String> {
+    pub fn compile(source: &str, per: Per) -> Result<Self, String> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.add_template_owned(NAME, source.to_owned()).map_err(|error| problem(&error))?;
         let mut message = Self { source: source.to_owned(), templates: Arc::new(templates.clone()) };
-        message.render(&probe(), "rule", Severity::Info, Some(1.0))?;
+        match per {
+            Per::Recipe => message.render(&probe(), "rule", Severity::Info, Some(1.0))?,
+            Per::Site => message.render_site("a.example", &SiteNumbers::PROBE, "rule", Severity::Info)?,
+        };
         // What a recipe does not say is left out, as in `{{ rating.value }}` of one without a rating.
         templates.set_undefined_behavior(UndefinedBehavior::Chainable);
         message.templates = Arc::new(templates);
@@ -59,8 +65,26 @@ impl Message {
     ) -> Result<String, String> {
         let values = context! {
             rule, severity => severity.as_str(), previous_calories => previous_calories.map(text::number),
-            ..minijinja::value::Serde(recipe)
+            ..Serde(recipe)
         };
+        self.line(values)
+    }
+
+    /// The line for a site.
+    ///
+    /// # Errors
+    /// As [`Message::render`].
+    pub fn render_site(
+        &self,
+        site: &str,
+        numbers: &SiteNumbers,
+        rule: &str,
+        severity: Severity,
+    ) -> Result<String, String> {
+        self.line(context! { site, stats => Serde(numbers), rule, severity => severity.as_str() })
+    }
+
+    fn line(&self, values: minijinja::Value) -> Result<String, String> {
         let rendered = self.templates.get_template(NAME).and_then(|template| template.render(values));
         rendered.map(|line| text::one_line(&line).into_owned()).map_err(|error| problem(&error))
     }
@@ -81,13 +105,26 @@ pub fn default_line(recipe: &ParsedRecipe) -> String {
     format!("Alert: {} calories count is {calories}", text::one_line(&recipe.title))
 }
 
+/// The line for a site without a template.
+#[must_use]
+pub fn default_site_line(site: &str, numbers: &SiteNumbers, rule: &str) -> String {
+    let SiteNumbers { alerts_last_hour, recipes_last_hour, failures_last_hour, .. } = numbers;
+    let site = text::one_line(site);
+    format!(
+        "Alert: {site}: {rule} ({alerts_last_hour} alerts, {recipes_last_hour} recipes, {failures_last_hour} failures in \
+         the last hour)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_message_is_one_line_of_the_recipes_fields() {
-        let message = Message::compile("{{ severity }}: {{ title }}, {{ calories }} kcal {{ rating.value }}").unwrap();
+        let message =
+            Message::compile("{{ severity }}: {{ title }}, {{ calories }} kcal {{ rating.value }}", Per::Recipe);
+        let message = message.unwrap();
         let recipe =
             ParsedRecipe { title: "Pie\nof <fun>".to_owned(), calories: Some(310.0), ..ParsedRecipe::default() };
         let line = message.render(&recipe, "calories", Severity::Critical, None).unwrap();
@@ -97,9 +134,18 @@ mod tests {
     #[test]
     fn wrong_templates_are_refused() {
         for (source, said) in [("{{ title", "unexpected"), ("{{ name }}", "undefined"), ("{% include 'x' %}", "x")] {
-            let error = Message::compile(source).unwrap_err();
+            let error = Message::compile(source, Per::Recipe).unwrap_err();
             assert!(error.contains(said) && !error.contains('\n'), "{source}: {error}");
         }
+    }
+
+    #[test]
+    fn a_message_about_a_site_knows_its_last_hour() {
+        let message = Message::compile("{{ site }} {{ stats.alerts_last_hour }} {{ rule }}", Per::Site).unwrap();
+        let line = message.render_site("a.example", &SiteNumbers::PROBE, "noisy", Severity::Info).unwrap();
+        assert_eq!(line, "a.example 1 noisy");
+        assert!(Message::compile("{{ title }}", Per::Site).is_err());
+        assert!(Message::compile("{{ stats.alerts }}", Per::Site).is_err());
     }
 
     #[test]

@@ -4,15 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use cel::Context;
-use recipes::{Alert, ParsedRecipe, SCHEMA_VERSION, Severity, Verdict};
+use recipes::{Alert, ParsedRecipe, Per, SCHEMA_VERSION, Severity, Verdict};
 use time::OffsetDateTime;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::rules::condition::Condition;
 use crate::rules::facts::Fields;
-use crate::rules::message::{Message, default_line};
+use crate::rules::message::{Message, default_line, default_site_line};
 use crate::rules::quiet::QuietHours;
+use crate::stats::window::SiteNumbers;
 use crate::text;
 
 /// Namespace of rule versions (a random UUID, fixed for ever).
@@ -23,13 +24,15 @@ const VERSIONS: Uuid = Uuid::from_u128(0x0d3a_6b0e_51c4_4c1b_8f57_92e4_a1d0_6c35
 pub struct Rule {
     /// Its name, which keys its state; letters, digits, `-` and `_`.
     pub name: String,
+    /// What it is asked about.
+    pub per: Per,
     /// How much an alert matters.
     pub severity: Severity,
     /// When it begins to hold.
     pub when: Condition,
     /// When it ends to hold, if that is more than the contrary of `when`: between the two nothing changes.
     pub clear: Option<Condition>,
-    /// Least time between two alerts for the same recipe.
+    /// Least time between two alerts for the same recipe or site.
     pub cooldown: Duration,
     /// The line, if it is not the tutorial's.
     pub message: Option<Message>,
@@ -64,6 +67,7 @@ impl Rule {
     pub fn new(name: impl Into<String>, when: Condition) -> Self {
         Self {
             name: name.into(),
+            per: Per::Recipe,
             severity: Severity::default(),
             when,
             clear: None,
@@ -116,11 +120,13 @@ impl Rule {
         previous: Option<f64>,
         now: OffsetDateTime,
     ) -> Alert {
+        let rendered = self.message.as_ref().map(|message| message.render(recipe, &self.name, self.severity, previous));
         Alert {
             alert_id,
             rule: self.name.clone(),
+            per: Per::Recipe,
             severity: self.severity,
-            message: self.line(recipe, previous),
+            message: self.line(rendered, || default_line(recipe)),
             url: identity.to_owned(),
             title: recipe.title.clone(),
             site: recipe.site.clone(),
@@ -134,22 +140,46 @@ impl Rule {
         }
     }
 
+    /// The alert for a site.
+    #[must_use]
+    pub fn site_alert(&self, alert_id: Uuid, site: &str, numbers: &SiteNumbers, now: OffsetDateTime) -> Alert {
+        let rendered =
+            self.message.as_ref().map(|message| message.render_site(site, numbers, &self.name, self.severity));
+        let plain = || default_site_line(site, numbers, &self.name);
+        Alert {
+            alert_id,
+            rule: self.name.clone(),
+            per: Per::Site,
+            severity: self.severity,
+            message: self.line(rendered, plain),
+            url: String::new(),
+            title: site.to_owned(),
+            site: site.to_owned(),
+            image: None,
+            calories: None,
+            previous_calories: None,
+            raised_at: now,
+            channels: self.channels.clone(),
+            quiet: self.quiet.as_ref().is_some_and(|hours| hours.contains(now)),
+            schema_version: SCHEMA_VERSION,
+        }
+    }
+
     /// An alert matters more than its wording: a template that this recipe breaks gives the plain line.
-    fn line(&self, recipe: &ParsedRecipe, previous: Option<f64>) -> String {
-        let rendered = self.message.as_ref().map(|message| message.render(recipe, &self.name, self.severity, previous));
+    fn line(&self, rendered: Option<Result<String, String>>, plain: impl FnOnce() -> String) -> String {
         match rendered {
             Some(Ok(line)) => line,
             Some(Err(error)) => {
                 warn!(rule = self.name, error, "the message's template failed; the alert has the plain line");
-                default_line(recipe)
+                plain()
             }
-            None => default_line(recipe),
+            None => plain(),
         }
     }
 }
 
 /// The rules in force.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     fields: Fields,
@@ -161,6 +191,12 @@ impl RuleSet {
     pub fn new(rules: Vec<Rule>) -> Self {
         let fields = rules.iter().fold(Fields::default(), |fields, rule| fields.with(rule.fields()));
         Self { rules, fields }
+    }
+
+    /// Those of the rules that are asked about one or the other.
+    #[must_use]
+    pub fn per(&self, per: Per) -> Self {
+        Self::new(self.rules.iter().filter(|rule| rule.per == per).cloned().collect())
     }
 
     /// The rules in order.

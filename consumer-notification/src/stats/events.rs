@@ -1,6 +1,6 @@
 //! From the pipeline's topics to what happens on each site.
 
-use recipes::{Alert, DeadLetter, ParsedRecipe, SiteEvent, SiteEventKind, topics};
+use recipes::{Alert, DeadLetter, ParsedRecipe, Per, SiteEvent, SiteEventKind, topics};
 use service_kit::kafka::{Output, Record};
 use time::OffsetDateTime;
 
@@ -20,7 +20,8 @@ fn event(record: &Record, now: OffsetDateTime) -> Option<(String, SiteEvent)> {
             (SiteEventKind::Recipe, recipe.site, at, recipe.calories)
         }
         topics::RECIPE_ALERTS => {
-            let alert = Alert::from_json(record.value.as_ref()?).ok()?;
+            // What a site is alerted for must not count against it.
+            let alert = Alert::from_json(record.value.as_ref()?).ok().filter(|alert| alert.per == Per::Recipe)?;
             (SiteEventKind::Alert, alert.site, alert.raised_at, None)
         }
         _ => {
@@ -79,6 +80,8 @@ mod tests {
             told(record("raw_recipes.dead", "https://a.example/x", Vec::new(), headers)),
             Some((a(), SiteEventKind::Failure, None))
         );
+        raised.per = Per::Site;
+        assert_eq!(told(record(topics::RECIPE_ALERTS, "", raised.to_json().unwrap(), Vec::new())), None);
         assert_eq!(told(record(topics::PARSED_RECIPES, "", b"{".to_vec(), Vec::new())), None);
     }
 

@@ -8,10 +8,12 @@
 //! ```
 //!
 //! One group reads all four topics. What it writes and the offsets of what it read are one transaction: an event is told
-//! once and counted once, whatever is killed.
+//! once and counted once, whatever is killed. Rules per site are asked after each event; their alerts and their words
+//! (`site_alert_state`) are part of the same transaction.
 
 mod counting;
 mod events;
+mod site_rules;
 mod sites;
 pub mod window;
 

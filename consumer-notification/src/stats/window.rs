@@ -17,6 +17,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use recipes::{MINUTES, SiteEvent, SiteStats};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// Length of a window in milliseconds.
@@ -36,7 +37,8 @@ pub enum Added {
 }
 
 /// What a site's last hour comes to; `stats` in rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SiteNumbers {
     /// Alerts for its recipes in the sixty minutes up to now.
     pub alerts_last_hour: u64,
@@ -46,6 +48,15 @@ pub struct SiteNumbers {
     pub failures_last_hour: u64,
     /// Mean kcal a serving of its newest hour's recipes.
     pub mean_calories: Option<f64>,
+}
+
+impl SiteNumbers {
+    /// The names rules know them by.
+    pub const NAMES: [&str; 4] = ["alerts_last_hour", "recipes_last_hour", "failures_last_hour", "mean_calories"];
+
+    /// Numbers of a site that has them all, to try rules on.
+    pub const PROBE: Self =
+        Self { alerts_last_hour: 1, recipes_last_hour: 1, failures_last_hour: 1, mean_calories: Some(1.0) };
 }
 
 /// The open windows of sites.
@@ -82,7 +93,7 @@ impl Windows {
         Added::Counted(start)
     }
 
-    /// Takes over a window as it was written; of several for one hour, the last counts.
+    /// Takes over a window as it was written; of several for one hour the one that counts most, which is the newest.
     pub fn restore(&mut self, stats: SiteStats) {
         let start = hour_of(milliseconds(stats.start));
         self.newest_hour = self.newest_hour.max(start);
@@ -95,7 +106,10 @@ impl Windows {
         let newest = start + i64::try_from(last.unwrap_or(0)).unwrap_or(0) * MINUTE_MS;
         let site = self.site(&stats.site);
         site.newest_ms = site.newest_ms.max(newest);
-        site.hours.insert(start, stats);
+        let total = |stats: &SiteStats| stats.recipes + stats.failures + stats.alerts;
+        if site.hours.get(&start).is_none_or(|known| total(known) <= total(&stats)) {
+            site.hours.insert(start, stats);
+        }
     }
 
     /// Forgets the windows that the time of the events has closed; once they are written.
@@ -149,6 +163,15 @@ impl Windows {
         }
     }
 
+    /// Alerts of a site in that minute since 1970.
+    #[must_use]
+    pub fn alerts_at(&self, site: &str, minute: i64) -> u32 {
+        let at_ms = minute * MINUTE_MS;
+        let stats = self.get(site, hour_of(at_ms));
+        let index = usize::try_from((at_ms - hour_of(at_ms)) / MINUTE_MS).unwrap_or(0);
+        stats.and_then(|stats| stats.alerts_by_minute.get(index)).copied().unwrap_or(0)
+    }
+
     fn site(&mut self, site: &str) -> &mut Site {
         if !self.sites.contains_key(site) {
             self.sites.insert(site.into(), Site::default());
@@ -164,7 +187,7 @@ impl Windows {
 impl Site {
     /// Counts of the sixty minutes up to that moment, each with its minute since 1970.
     fn minutes(&self, now_ms: i64, counts: fn(&SiteStats) -> &[u32]) -> impl Iterator<Item = (i64, u32)> {
-        let last = now_ms.div_euclid(MINUTE_MS);
+        let last = minute_of(now_ms);
         let first = last - 59;
         let hours = self.hours.range(hour_of(first * MINUTE_MS)..=now_ms);
         let all = hours.flat_map(move |(start, stats)| (start / MINUTE_MS..).zip(counts(stats).iter().copied()));
@@ -176,6 +199,12 @@ const _: () = assert!(MINUTES == 60, "a window has sixty minutes");
 
 fn hour_of(at_ms: i64) -> i64 {
     at_ms.div_euclid(SIZE_MS) * SIZE_MS
+}
+
+/// The minute since 1970 of a moment in milliseconds.
+#[must_use]
+pub const fn minute_of(at_ms: i64) -> i64 {
+    at_ms.div_euclid(MINUTE_MS)
 }
 
 /// Milliseconds since 1970.
