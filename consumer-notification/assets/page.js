@@ -97,7 +97,14 @@ function numbers(stats) {
 }
 
 function tables(from) {
-  for (const name of ["sites", "groups"]) document.getElementById(name).innerHTML = from[name];
+  for (const name of ["sites", "sources", "groups"]) {
+    const body = document.getElementById(name);
+    // What is read or selected stays, unless it changed.
+    if (body.dataset.html === from[name]) continue;
+    body.dataset.html = from[name];
+    body.innerHTML = from[name];
+    localTimes(body);
+  }
 }
 
 const events = new EventSource("/events");

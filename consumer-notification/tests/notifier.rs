@@ -77,7 +77,7 @@ async fn event_with(port: u16, text: &str) -> String {
 async fn recipes_become_alerts_once_and_show_on_the_page() {
     metrics::install();
     let cluster = MockCluster::new(1).unwrap();
-    let keyed = [topics::SITE_EVENTS, topics::RECIPE_STATS, topics::SITE_ALERT_STATE];
+    let keyed = [topics::SITE_EVENTS, topics::RECIPE_STATS, topics::SITE_ALERT_STATE, topics::CRAWL_SOURCES];
     for topic in [topics::PARSED_RECIPES, topics::ALERT_STATE, topics::RECIPE_ALERTS].into_iter().chain(keyed) {
         cluster.create_topic(topic, 2, 1).unwrap();
     }

@@ -12,8 +12,8 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use recipes::ParsedRecipe;
-use recipes::topics::PARSED_RECIPES;
+use recipes::topics::{CRAWL_SOURCES, PARSED_RECIPES};
+use recipes::{ParsedRecipe, SourceReport};
 use serde_json::{Value, json};
 
 /// Longest wait for anything to show up, on a busy machine.
@@ -64,6 +64,19 @@ impl Pipeline {
             ..ParsedRecipe::default()
         };
         self.write(&url, &recipe.to_json().expect("a recipe"));
+    }
+
+    /// A producer tells of a source.
+    fn source(&self, name: &str, pages: u64) {
+        let report = json!({
+            "source": name, "instance": "one", "kind": "list", "address": "https://a.example/", "pages": pages,
+            "failures": {"timeout": 1}, "last_failure": {"url": "https://a.example/slow", "reason": "no answer"},
+            "last_success": "2026-11-21T12:00:00Z", "next_visit": "2026-11-21T13:00:00Z",
+            "reported_at": "2026-11-21T12:00:01Z",
+        });
+        let (key, value) = (SourceReport::key_of("one", name), report.to_string());
+        let sent = self.producer.send(BaseRecord::to(CRAWL_SOURCES).key(&key).payload(&value));
+        sent.map_err(|(error, _)| error).expect("sent");
     }
 
     fn flush(&self) {
@@ -178,6 +191,7 @@ async fn alerts_come_by_themselves_are_found_and_dead_letters_go_back() {
     pipeline.recipe("<img src=x onerror=window.hacked=1>", 510.0);
     pipeline.recipe("Plum compote", 90.0);
     pipeline.write("https://a.example/broken", b"{\"title\": 3}");
+    pipeline.source("weekly", 3);
     pipeline.flush();
     browser.wait("//*[@id='alerts']/li//a[.='Plum pie']").await;
     browser.wait("//strong[@data-stat='alerts'][.='3']").await;
@@ -197,6 +211,11 @@ async fn alerts_come_by_themselves_are_found_and_dead_letters_go_back() {
     pipeline.flush();
     browser.wait("//strong[@data-stat='alerts'][.='5']").await;
     assert_eq!(browser.shown("alerts").await, ["Plum cake", "Plum pie"], "what comes is filtered too");
+    browser
+        .wait(
+            "//*[@id='sources']/tr[th[starts-with(., 'weekly')]][td[2]='3'][contains(., '1 timeout; last no answer')]",
+        )
+        .await;
     browser.wait("//*[@id='sites']/tr[th='a.example'][td[1]='5'][td[2]='6']").await;
     assert_eq!(browser.violations(&axe).await, <[&str; 0]>::default());
 

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Broker, Process, free_port, prerequisites, programs};
+use e2e::{Broker, Process, free_port, prerequisites, programs, topic};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use recipes::topics::{PARSED_RECIPES, RAW_RECIPES, RECIPE_ALERTS, dead};
+use recipes::SourceReport;
+use recipes::topics::{CRAWL_SOURCES, PARSED_RECIPES, RAW_RECIPES, RECIPE_ALERTS, dead};
 use sample_site::{Catalog, Outcome};
 
 /// Longest run to the end of all sources, on a busy machine and not optimised.
@@ -130,6 +131,18 @@ fn once_accounts_for_every_page_of_the_sample_site() {
     let loud = catalog.recipes.iter().filter(|recipe| recipe.outcome == Outcome::Alert);
     let loud: BTreeSet<(&str, u32)> = loud.map(|recipe| (&*recipe.title, recipe.kcal.unwrap_or_default())).collect();
     assert_eq!(said, loud);
+
+    // How the sources did is told for the live page, wherever it runs.
+    let broker = Broker::start(&folder.path().join("data"), &[]);
+    let mut published = BTreeMap::new();
+    for record in topic::records(&topic::reader(&broker.address()), CRAWL_SOURCES) {
+        let report = SourceReport::from_json(record.payload().unwrap_or_default()).expect("a report");
+        assert!(report.reported_at.is_some());
+        published.insert(report.key(), (report.published, report.last_success.is_some()));
+    }
+    assert!(!published.is_empty() && published.values().all(|(_, read)| *read), "{published:?}");
+    assert_eq!(published.values().map(|(pages, _)| pages).sum::<u64>(), number("pages"), "{published:?}");
+    broker.stop();
 }
 
 /// Title and kcal of an alert's line. A page that gives kilojoules makes a broken number, which the catalogue rounds.

@@ -31,6 +31,7 @@ pub mod robots;
 mod service;
 pub mod settings;
 pub mod source;
+mod sources_report;
 mod sources_watch;
 pub mod status;
 

@@ -18,6 +18,7 @@ use crate::membership::{self, Membership};
 use crate::progress;
 use crate::publisher::KafkaPublisher;
 use crate::settings::Settings;
+use crate::sources_report;
 use crate::sources_watch;
 use crate::status::Sources;
 
@@ -64,11 +65,13 @@ impl Service for ProducerRawRecipes {
     async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
         let Self { settings, fetcher, handle, sources } = self;
         let server = http::Server::bind(&settings.listen, &handle).await?;
+        // Two producers on one host are told apart by their ports.
+        let instance = format!("{}-{}", settings.kafka.instance, server.address().port());
         let server = server.merge(routes(&sources)).spawn(shutdown.clone());
         let result = async {
             let kafka = Kafka::connect(settings.kafka.clone(), &handle, &shutdown).await?;
             let dead = topics::dead(topics::RAW_RECIPES);
-            kafka.ensure_topics(&[topics::RAW_RECIPES, &dead]).await?;
+            kafka.ensure_topics(&[topics::RAW_RECIPES, &dead, topics::CRAWL_SOURCES]).await?;
             info!(sources = settings.sources.len(), once = settings.crawl.once, "crawling");
             if settings.contact.is_none() && settings.visits_others() {
                 warn!("no contact set: give site owners an address to turn to with --contact");
@@ -78,6 +81,8 @@ impl Service for ProducerRawRecipes {
             let publisher = publisher(&kafka, &writer, member.as_ref(), &shutdown).await?;
             let shown_until = shutdown.child_token();
             let shown = tokio::spawn(progress::show(sources.clone(), shown_until.clone()));
+            let report = sources_report::report(sources.clone(), kafka.producer()?, instance, shown_until.clone());
+            let reported = tokio::spawn(report);
             let (once, summary) = (settings.crawl.once, sources.clone());
             let (flags, file) = (settings.flag_sources(), settings.sources_file.clone());
             let mut crawl = Crawl::new(settings.crawl, settings.sources, fetcher, publisher, sources);
@@ -91,6 +96,7 @@ impl Service for ProducerRawRecipes {
             shown_until.cancel();
             // The line is gone before the summary comes.
             let _ = shown.await;
+            let _ = reported.await;
             if once {
                 summary.tell();
             }

@@ -3,6 +3,7 @@
 //! | Topic | Key | Value | Headers |
 //! |---|---|---|---|
 //! | [`topics::CRAWL_URLS`] | URL | [`CrawlState`] | |
+//! | [`topics::CRAWL_SOURCES`] | [`SourceReport::key`] | [`SourceReport`] | |
 //! | [`topics::RAW_RECIPES`] | canonical URL | the page's bytes | [`RawPage`] |
 //! | [`topics::PARSED_RECIPES`] | canonical URL | [`ParsedRecipe`] | [`headers::TRACEPARENT`], [`headers::SCHEMA`] |
 //! | [`topics::ALERT_STATE`] | [`AlertState::key`] | [`AlertState`] | |
@@ -25,6 +26,7 @@ mod raw_page;
 mod read;
 pub mod schema;
 mod site_stats;
+mod source_report;
 mod stamp;
 pub mod topics;
 
@@ -37,3 +39,4 @@ pub use parsed::{Extractor, Group, MAX_KCAL, Nutrition, ParsedRecipe, Quantity, 
 pub use raw_page::RawPage;
 pub use read::ReadError;
 pub use site_stats::{BAR_KCAL, BARS, MINUTES, SiteEvent, SiteEventKind, SiteStats};
+pub use source_report::{SourceFailure, SourceReport};

@@ -3,7 +3,7 @@
 
 use schemars::Schema;
 
-use crate::{Alert, AlertState, CrawlState, ParsedRecipe, SCHEMA_VERSION, SiteEvent, SiteStats};
+use crate::{Alert, AlertState, CrawlState, ParsedRecipe, SCHEMA_VERSION, SiteEvent, SiteStats, SourceReport};
 
 /// Value of the `schema` header on `parsed_recipes`: `ParsedRecipe/1`.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn parsed_recipe_header() -> String {
 
 /// Each message's name with its JSON Schema (draft 2020-12).
 #[must_use]
-pub fn all() -> [(&'static str, Schema); 6] {
+pub fn all() -> [(&'static str, Schema); 7] {
     [
         ("Alert", schemars::schema_for!(Alert)),
         ("AlertState", schemars::schema_for!(AlertState)),
@@ -21,5 +21,6 @@ pub fn all() -> [(&'static str, Schema); 6] {
         ("ParsedRecipe", schemars::schema_for!(ParsedRecipe)),
         ("SiteEvent", schemars::schema_for!(SiteEvent)),
         ("SiteStats", schemars::schema_for!(SiteStats)),
+        ("SourceReport", schemars::schema_for!(SourceReport)),
     ]
 }

@@ -2,6 +2,8 @@
 
 /// URLs to visit and what is known of each; compacted.
 pub const CRAWL_URLS: &str = "crawl_urls";
+/// What each producer tells of each source; compacted, and forgotten after a day.
+pub const CRAWL_SOURCES: &str = "crawl_sources";
 /// Pages as fetched.
 pub const RAW_RECIPES: &str = "raw_recipes";
 /// [`dead`]`(`[`RAW_RECIPES`]`)`: pages that are no recipes, and URLs that cannot be fetched.
@@ -57,9 +59,10 @@ impl TopicSpec {
         }
         match name {
             SITE_EVENTS => config.push(("retention.ms", DAY_MS.to_string())),
-            RECIPE_STATS => {
+            RECIPE_STATS | CRAWL_SOURCES => {
+                let days = if name == RECIPE_STATS { 7 } else { 1 };
                 config.push(("cleanup.policy", "compact,delete".to_owned()));
-                config.push(("retention.ms", (7 * DAY_MS).to_string()));
+                config.push(("retention.ms", (days * DAY_MS).to_string()));
             }
             _ => {}
         }
@@ -86,6 +89,7 @@ mod tests {
         };
         assert_eq!(kept(SITE_EVENTS).as_deref(), Some("86400000"));
         assert_eq!(kept(RECIPE_STATS).as_deref(), Some("604800000"));
+        assert_eq!(kept(CRAWL_SOURCES).as_deref(), Some("86400000"));
         assert_eq!(dead(RAW_RECIPES), RAW_RECIPES_DEAD);
     }
 

@@ -55,6 +55,10 @@ pub(crate) async fn sites(State(page): State<Arc<Inner>>) -> Json<Value> {
     Json(json!({ "sites": page.feed.since(0, 0).sites }))
 }
 
+pub(crate) async fn sources(State(page): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "sources": page.feed.since(0, 0).sources }))
+}
+
 pub(crate) async fn stats(State(page): State<Arc<Inner>>) -> Json<Value> {
     let stats = page.feed.since(0, 0).stats;
     Json(

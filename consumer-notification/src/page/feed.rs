@@ -12,6 +12,7 @@ use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::page::histogram::{Bar, Histogram};
 use crate::page::sites::{self, SiteEntry};
+use crate::page::sources::{Reports, SourceEntry};
 use crate::stats::Sites;
 use crate::text;
 
@@ -158,6 +159,7 @@ struct State {
     dead_count: u64,
     no_calories: u64,
     histogram: Histogram,
+    reports: Reports,
     recipe_rate: Rate,
     alert_rate: Rate,
 }
@@ -173,6 +175,8 @@ pub struct Snapshot {
     pub dead: Vec<DeadEntry>,
     /// Sites with most alerts first.
     pub sites: Vec<SiteEntry>,
+    /// Sources by name.
+    pub sources: Vec<SourceEntry>,
     /// The numbers.
     pub stats: Stats,
     /// The newest entry's `seq`.
@@ -232,7 +236,7 @@ impl Feed {
         match topic {
             topics::PARSED_RECIPES => state.recipe_count += records,
             topics::RECIPE_ALERTS => state.alert_count += records,
-            topics::RECIPE_STATS => {}
+            topics::RECIPE_STATS | topics::CRAWL_SOURCES => {}
             _ => state.dead_count += records,
         }
     }
@@ -252,6 +256,7 @@ impl Feed {
                 }
             }
             topics::RECIPE_STATS => self.sites.take(record),
+            topics::CRAWL_SOURCES => self.state.lock().reports.take(record),
             _ => self.dead(record),
         }
     }
@@ -265,6 +270,7 @@ impl Feed {
         let stats = state.stats(self.threshold, now.unix_timestamp());
         Snapshot {
             sites,
+            sources: state.reports.entries(),
             alerts: newest(&state.alerts, most, |entry| entry.seq > seq),
             recipes: newest(&state.recipes, most, |entry| entry.seq > seq),
             dead: newest(&state.dead, most, |entry| entry.seq > seq),
@@ -474,7 +480,8 @@ fn link(url: &str) -> Option<String> {
     text::web_url(url).filter(|url| url.len() <= LONGEST_URL).map(str::to_owned)
 }
 
-fn stamp(at: OffsetDateTime) -> (String, String) {
+/// As RFC 3339, and `13:30:05`.
+pub(crate) fn stamp(at: OffsetDateTime) -> (String, String) {
     let clock = format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second());
     // A record's time is a number of ms since 1970; years past 9999 have no RFC 3339 form.
     (at.format(&Rfc3339).unwrap_or_default(), clock)

@@ -19,6 +19,7 @@ pub mod feed;
 mod histogram;
 mod routes;
 mod sites;
+mod sources;
 mod updates;
 mod view;
 
@@ -109,13 +110,21 @@ impl Page {
         let publisher = tokio::spawn(updates::publish(Arc::clone(&self.inner), shutdown.clone()));
         let parsed_dead = topics::dead(topics::PARSED_RECIPES);
         let alerts_dead = topics::dead(topics::RECIPE_ALERTS);
-        let all = [topics::PARSED_RECIPES, topics::RECIPE_ALERTS, topics::RAW_RECIPES_DEAD, &parsed_dead, &alerts_dead];
+        let all = [
+            topics::PARSED_RECIPES,
+            topics::RECIPE_ALERTS,
+            topics::RAW_RECIPES_DEAD,
+            &parsed_dead,
+            &alerts_dead,
+            topics::CRAWL_SOURCES,
+        ];
         kafka.ensure_topics(&all).await?;
         let read = move || {
             let topics = [
                 (topics::PARSED_RECIPES, REPLAYED),
                 (topics::RECIPE_ALERTS, REPLAYED),
                 (topics::RECIPE_STATS, REPLAYED),
+                (topics::CRAWL_SOURCES, REPLAYED),
                 (&*parsed_dead, REPLAYED),
                 (topics::RAW_RECIPES_DEAD, REPLAYED_PAGES),
                 (&*alerts_dead, REPLAYED_PAGES),

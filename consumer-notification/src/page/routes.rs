@@ -47,6 +47,7 @@ pub(crate) fn routes(page: Arc<Inner>) -> Router {
         .route("/api/recipes", get(api::recipes))
         .route("/api/recipe", get(api::recipe))
         .route("/api/sites", get(api::sites))
+        .route("/api/sources", get(api::sources))
         .route("/api/dead", get(api::dead))
         .route("/api/dead/replay", post(dead::replay_api))
         .route("/api/openapi.json", get(|| async { asset("application/json", api::OPENAPI) }))

@@ -13,13 +13,14 @@ pub(crate) struct Views {
     templates: Environment<'static>,
 }
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("head.html", include_str!("../../templates/head.html")),
     ("page.html", include_str!("../../templates/page.html")),
     ("alerts.html", include_str!("../../templates/alerts.html")),
     ("recipes.html", include_str!("../../templates/recipes.html")),
     ("dead.html", include_str!("../../templates/dead.html")),
     ("sites.html", include_str!("../../templates/sites.html")),
+    ("sources.html", include_str!("../../templates/sources.html")),
     ("groups.html", include_str!("../../templates/groups.html")),
     ("recipe.html", include_str!("../../templates/recipe.html")),
     ("letter.html", include_str!("../../templates/letter.html")),
@@ -59,6 +60,7 @@ impl Views {
             "recipes": self.render("recipes.html", news),
             "dead": self.render("dead.html", news),
             "sites": self.render("sites.html", news),
+            "sources": self.render("sources.html", news),
             "groups": self.page_of("groups.html", context! { groups => groups(lags) }),
             "stats": news.stats,
         });
@@ -122,6 +124,17 @@ mod tests {
         feed.take(&record(topics::PARSED_RECIPES, recipe.to_json().unwrap()));
         feed.take(&record(topics::RECIPE_ALERTS, alert.to_json().unwrap()));
         feed.take(&record("raw_recipes.dead", title.as_bytes().to_vec()));
+        let failure = recipes::SourceFailure { url: title.to_owned(), reason: title.to_owned() };
+        let report = recipes::SourceReport {
+            source: title.to_owned(),
+            address: title.to_owned(),
+            failures: [(title.to_owned(), 1)].into(),
+            last_failure: Some(failure),
+            ..recipes::SourceReport::default()
+        };
+        feed.take(&record(topics::CRAWL_SOURCES, report.to_json().unwrap()));
+        let stats = recipes::SiteStats::new(title, time::OffsetDateTime::now_utc());
+        feed.take(&record(topics::RECIPE_STATS, stats.to_json().unwrap()));
         feed.since(0, 10)
     }
 
@@ -171,7 +184,8 @@ mod tests {
     fn a_hostile_recipe_is_text_and_nothing_else() {
         let (views, snapshot) = (Views::new(), feed(HOSTILE, "https://a.example/\"onmouseover=alert(1)"));
         let update: serde_json::Value = serde_json::from_str(&views.update(&snapshot, &lags())).unwrap();
-        let parts = ["alerts", "recipes", "dead"].map(|list| update[list].as_str().unwrap().to_owned());
+        let parts =
+            ["alerts", "recipes", "dead", "sites", "sources"].map(|list| update[list].as_str().unwrap().to_owned());
         for html in parts.iter().chain([&page(&views, &snapshot)]) {
             assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"), "{html}");
             assert!(!html.contains("<script>") && !html.contains("<img src=x"), "{html}");
