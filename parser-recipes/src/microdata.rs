@@ -60,14 +60,8 @@ pub fn read(page: &Document<'_>, syntax: Syntax) -> Json<'static> {
     let mut builder = Builder::with_room(page.source().len());
     let (mut behind, mut count) = (0, 0);
     // Only nodes whose source has the attribute are asked for it: they are few.
-    let source = page.source().as_bytes();
-    let mut from = 0;
-    while let Some(offset) = find_name(&source[from..], syntax.of_type()).map(|n| from + n)
-        && count < MAX_RECIPES
-    {
-        from = offset + 1;
-        let Some(node) = page.at_offset(offset).filter(|&n| n >= behind && page.is_element(n)) else { continue };
-        if is_recipe(page, node, syntax) {
+    for node in page.nodes_at(names(page.source().as_bytes(), syntax.of_type())) {
+        if count < MAX_RECIPES && node >= behind && page.is_element(node) && is_recipe(page, node, syntax) {
             item(page, node, syntax, &mut builder, 0);
             count += 1;
             behind = page.end(node);
@@ -76,22 +70,12 @@ pub fn read(page: &Document<'_>, syntax: Syntax) -> Json<'static> {
     builder.finish()
 }
 
-/// Where an attribute's name stands first, in lower case or as `itemType`.
-fn find_name(source: &[u8], name: &str) -> Option<usize> {
-    let (start, end) = name.as_bytes().split_at(name.len() - 4);
-    let mut at = 0;
-    // The last four letters begin with the only one that is ever written large.
-    while let Some(hit) = memmem::find(&source[at..], &end[1..]).map(|n| at + n) {
-        at = hit + 1;
-        let first = hit.checked_sub(name.len() - 3);
-        if let Some(first) = first
-            && source[hit - 1].eq_ignore_ascii_case(&end[0])
-            && source[first..].starts_with(start)
-        {
-            return Some(first);
-        }
-    }
-    None
+/// Where an attribute's name stands, its last three letters in lower case (`itemType` is found).
+fn names<'s>(source: &'s [u8], name: &'static str) -> impl Iterator<Item = usize> + 's {
+    let (start, end) = name.as_bytes().split_at(name.len() - 3);
+    memmem::find_iter(source, end).filter(move |&at| {
+        source[..at].len().checked_sub(start.len()).is_some_and(|from| source[from..at].eq_ignore_ascii_case(start))
+    })
 }
 
 fn is_recipe(page: &Document<'_>, node: NodeId, syntax: Syntax) -> bool {

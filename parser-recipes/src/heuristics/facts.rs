@@ -146,8 +146,8 @@ fn byline(lines: &[Line]) -> Option<String> {
 /// The name in the first element that a link relation or a class marks as the author's, outside of comments.
 fn marked_author(page: &Document<'_>) -> Option<String> {
     let source = page.source().as_bytes();
-    memmem::find_iter(source, b"author").take(2000).find_map(|at| {
-        let node = page.at_offset(at).filter(|&n| page.is_element(n) && !page.tag(n).is_hidden())?;
+    let hinted = page.nodes_at(memmem::find_iter(source, b"author"));
+    hinted.filter(|&n| page.is_element(n) && !page.tag(n).is_hidden()).take(500).find_map(|node| {
         let marked = page.attributes(node).any(|(name, value)| {
             let mut tokens = value.split_ascii_whitespace();
             match name {

@@ -221,11 +221,11 @@ pub(super) fn fact_of_class(class: &str) -> Option<Fact> {
 }
 
 /// Pairs of letters of which a text must have one: a quick test before a slow one.
-pub(super) struct Pairs([u32; 32]);
+struct Pairs([u32; 32]);
 
 impl Pairs {
     /// The pairs, in lower case.
-    pub(super) const fn of(pairs: &[[u8; 2]]) -> Pairs {
+    const fn of(pairs: &[[u8; 2]]) -> Pairs {
         let mut seconds = [0; 32];
         let mut nth = 0;
         while nth < pairs.len() {
@@ -236,7 +236,7 @@ impl Pairs {
     }
 
     /// Whether one of them stands in the text, in any case. Some other characters count as letters too.
-    pub(super) fn are_in(&self, text: &str) -> bool {
+    fn are_in(&self, text: &str) -> bool {
         let mut seconds = 0;
         text.bytes().any(|b| {
             let hit = seconds >> (b & 31) & 1 == 1;

@@ -58,7 +58,8 @@ struct Reader<'p, 'd> {
 
 /// Elements whose class or id gives a topic away.
 fn classes(page: &Document<'_>) -> Vec<(NodeId, Topic)> {
-    let blocks = page.all().filter(|&n| page.is_element(n) && !page.tag(n).is_inline() && page.tag(n) != Tag::Body);
+    let hinted = page.nodes_at(words::topic_stems(page.source()));
+    let blocks = hinted.filter(|&n| page.is_element(n) && !page.tag(n).is_inline() && page.tag(n) != Tag::Body);
     blocks.filter_map(|node| Some((node, page.names(node).find_map(words::topic_of_class)?))).collect()
 }
 

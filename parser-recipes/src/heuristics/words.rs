@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::labels::{Labels, Pairs};
+use super::labels::Labels;
 
 /// What a heading announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,24 +280,17 @@ static NAMES: LazyLock<Vec<Vec<(&str, Topic)>>> = LazyLock::new(|| {
     names
 });
 
-/// Two letters of each of the words that a class may have: of "ingredient", "zutaten", "instruction", …
-const TELLING: Pairs = Pairs::of(&[*b"gr", *b"ut", *b"tr", *b"ir", *b"ep", *b"be", *b"th", *b"oc"]);
+/// Where the words that a class may have stand in a page, without their first letters: it may be a large one.
+pub fn topic_stems(page: &str) -> impl Iterator<Item = usize> {
+    static STEMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("ngredient|utaten|nstruction|irection|reparation|ubereitung|ereiding|reparo|ethod|teps|rocedure")
+            .ok()
+    });
+    STEMS.iter().flat_map(|stems| stems.find_iter(page.as_bytes())).map(|hit| hit.start())
+}
 
 /// The topic that an element's class or id gives away.
 pub fn topic_of_class(class: &str) -> Option<Topic> {
-    // Most classes say nothing of it, and a page has thousands.
-    if !TELLING.are_in(class) {
-        return None;
-    }
-    static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            "(?i-u)ingredient|zutaten|instruction|direction|preparation|zubereitung|bereiding|preparo|method|steps|procedure",
-        )
-        .ok()
-    });
-    if ANY.as_ref().is_some_and(|any| !any.is_match(class.as_bytes())) {
-        return None;
-    }
     let lower = class.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
     if has(&["ingredient", "zutaten"]) && !has(&["instruction", "substitut"]) {

@@ -122,11 +122,19 @@ impl<'a> Document<'a> {
         self.nodes[node as usize].start as usize
     }
 
-    /// The node whose source holds the byte at `offset`, a tag or a text; nothing for what is in neither.
-    pub fn at_offset(&self, offset: usize) -> Option<NodeId> {
-        let next = self.nodes.partition_point(|n| n.start as usize <= offset);
-        let node = next.checked_sub(1).filter(|&n| offset < self.nodes[n].stop as usize)?;
-        NodeId::try_from(node).ok()
+    /// The nodes, tags and texts, whose source holds the bytes at the offsets, which must ascend; each once, what is in
+    /// no node left out.
+    pub fn nodes_at(&self, offsets: impl Iterator<Item = usize>) -> impl Iterator<Item = NodeId> {
+        // All nodes before this one start at or before the offset.
+        let (mut next, mut last) = (0, None);
+        offsets.filter_map(move |offset| {
+            while self.nodes.get(next).is_some_and(|n| n.start as usize <= offset) {
+                next += 1;
+            }
+            let node = next.checked_sub(1).filter(|&n| offset < self.nodes[n].stop as usize && last != Some(n))?;
+            last = Some(node);
+            NodeId::try_from(node).ok()
+        })
     }
 
     /// The element's name as written.
@@ -235,6 +243,14 @@ mod tests {
         let document = Document::parse("<p DATA-x='a &amp; b'>");
         assert_eq!(document.attr(0, "data-x").as_deref(), Some("a & b"));
         assert_eq!(document.attr(0, "data-y"), None);
+    }
+
+    #[test]
+    fn nodes_are_found_by_what_stands_in_them() {
+        let source = "<p>a<i class=x>b</i>c</p>";
+        let document = Document::parse(source);
+        let found: Vec<_> = document.nodes_at(0..source.len()).map(|n| document.raw(n)).collect();
+        assert_eq!(found, ["p", "a", "i class=x", "b", "c"]);
     }
 
     #[test]
