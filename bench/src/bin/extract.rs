@@ -5,7 +5,7 @@
 //! so that most pages come from main memory, not from the cache: as they would from a socket.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     let seconds: f64 = args.next().map_or(Ok(2.0), |s| s.parse()).context("SECONDS must be a number")?;
     let only = args.next().unwrap_or_default();
     let time = Duration::from_secs_f64(seconds);
-    let pages = read(&folder)?;
+    let pages = bench::pages(&folder)?;
     ensure!(!pages.is_empty(), "no .html, .htm, .xhtml or .testhtml file below {}", folder.display());
     let rules = Rules::built_in()?;
     let all: Vec<&[u8]> = pages.iter().map(Vec::as_slice).collect();
@@ -131,22 +131,4 @@ fn measure(name: &str, count: usize, bytes: usize, time: Duration, mut work: imp
         count_f / seconds,
         bytes_f / seconds / 1e6
     );
-}
-
-fn read(folder: &Path) -> Result<Vec<Vec<u8>>> {
-    let mut pages = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))? {
-            let path = entry?.path();
-            let page =
-                path.extension().is_some_and(|e| ["html", "htm", "xhtml", "testhtml"].iter().any(|known| e == *known));
-            if path.is_dir() {
-                folders.push(path);
-            } else if page {
-                pages.push(std::fs::read(&path).with_context(|| format!("read {}", path.display()))?);
-            }
-        }
-    }
-    Ok(pages)
 }
