@@ -8,7 +8,7 @@ use crate::programs::shared;
 
 /// Prerequisites that must be there: their names, with commas between them.
 pub const REQUIRE: &str = "E2E_REQUIRE";
-/// The Python interpreter that has kafka-python.
+/// The Python interpreter that has kafka-python, aiosmtpd and trustme.
 pub const PYTHON: &str = "E2E_PYTHON";
 /// The path of axe-core's `axe.min.js`.
 pub const AXE: &str = "E2E_AXE";
@@ -18,7 +18,7 @@ pub const AXE: &str = "E2E_AXE";
 pub enum Prerequisite {
     /// kcat, or kafkacat as Debian named it once.
     Kcat,
-    /// Python with kafka-python.
+    /// Python with kafka-python, aiosmtpd and trustme.
     Python,
     /// Chromium with its driver, and axe-core.
     Browser,
@@ -45,7 +45,7 @@ impl Prerequisite {
     const fn advice(self) -> &'static str {
         match self {
             Self::Kcat => "apt-get install kafkacat",
-            Self::Python => "pip install kafka-python, and name that interpreter in E2E_PYTHON",
+            Self::Python => "pip install kafka-python aiosmtpd trustme, and name that interpreter in E2E_PYTHON",
             Self::Browser => {
                 "apt-get install chromium chromium-driver, npm install axe-core, and name its axe.min.js in E2E_AXE"
             }
@@ -83,11 +83,11 @@ pub fn kcat(test: &str) -> Option<&'static str> {
     Prerequisite::Kcat.or_skip(found, test)
 }
 
-/// A Python with kafka-python.
+/// A Python with kafka-python, aiosmtpd and trustme.
 #[must_use]
 pub fn python(test: &str) -> Option<PathBuf> {
     let python = std::env::var_os(PYTHON).map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let found = runs(Command::new(&python).args(["-c", "import kafka"])).then_some(python);
+    let found = runs(Command::new(&python).args(["-c", "import kafka, aiosmtpd, trustme"])).then_some(python);
     Prerequisite::Python.or_skip(found, test)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls as ClientTls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use minijinja::{Environment, context};
 
@@ -43,6 +44,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// How the connection is made safe.
     pub tls: Tls,
+    /// Certificates of authorities (PEM) that are trusted besides the public ones.
+    pub ca: Option<Vec<u8>>,
     /// User and password.
     pub login: Option<(String, Secret)>,
     /// Sender.
@@ -59,13 +62,16 @@ impl Email {
     /// # Errors
     /// What is wrong with the options.
     pub fn new(options: &Options) -> Result<Self, String> {
-        let Options { server, port, tls, login, from, to, timeout } = options;
+        let Options { server, port, tls, ca, login, from, to, timeout } = options;
         let builder = match tls {
             Tls::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(server),
             Tls::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(server),
             Tls::None => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server)),
         };
         let mut builder = builder.map_err(|error| format!("server {server:?}: {error}"))?.timeout(Some(*timeout));
+        if let Some(pem) = ca {
+            builder = builder.tls(trusting(server, pem, *tls).map_err(|error| format!("ca_file: {error}"))?);
+        }
         if let Some(port) = port {
             builder = builder.port(*port);
         }
@@ -113,6 +119,17 @@ impl Email {
     }
 }
 
+/// TLS with one authority more.
+fn trusting(server: &str, pem: &[u8], tls: Tls) -> Result<ClientTls, lettre::transport::smtp::Error> {
+    let parameters = TlsParameters::builder(server.to_owned());
+    let parameters = parameters.add_root_certificate(Certificate::from_pem(pem)?).build()?;
+    Ok(match tls {
+        Tls::Tls => ClientTls::Wrapper(parameters),
+        Tls::StartTls => ClientTls::Required(parameters),
+        Tls::None => ClientTls::None,
+    })
+}
+
 fn html(notice: &Notice) -> Result<String, Undelivered> {
     let rows: Vec<_> = notice
         .alerts
@@ -141,6 +158,7 @@ mod tests {
             server: "mail.example".to_owned(),
             port: None,
             tls: Tls::StartTls,
+            ca: None,
             login: None,
             from: "Alerts <alerts@a.example>".to_owned(),
             to: vec!["ann@a.example".to_owned(), "bob@a.example".to_owned()],

@@ -12,6 +12,7 @@
 //! digest = "0 8 * * *"                # one message for all since the last: hourly, daily, or a cron line
 //! ```
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -80,6 +81,7 @@ enum Kind {
         server: String,
         port: Option<u16>,
         tls: Tls,
+        ca_file: Option<PathBuf>,
         user: Option<String>,
         password: Option<SecretSource>,
         from: String,
@@ -157,10 +159,14 @@ impl ChannelSpec {
                 let url = format!("{}/bot{}/sendMessage", url.trim_end_matches('/'), token.read()?.reveal());
                 chat(Secret::from(&*url), Service::Telegram { chat: to.clone() })
             }
-            Kind::Email { server, port, tls, user, password, from, to } => {
+            Kind::Email { server, port, tls, ca_file, user, password, from, to } => {
                 let login = user.clone().zip(secret(password)?);
                 let (server, from, to) = (server.clone(), from.clone(), to.clone());
-                let options = email::Options { server, port: *port, tls: *tls, login, from, to, timeout: self.timeout };
+                let read = |path: &PathBuf| {
+                    std::fs::read(path).map_err(|error| format!("ca_file: {}: {error}", path.display()))
+                };
+                let (ca, timeout) = (ca_file.as_ref().map(read).transpose()?, self.timeout);
+                let options = email::Options { server, port: *port, tls: *tls, ca, login, from, to, timeout };
                 Email::new(&options).map(Sender::Email)
             }
             Kind::Exec { command } => Ok(Sender::Exec(Exec { command: command.clone(), timeout: self.timeout })),
@@ -211,6 +217,10 @@ impl Fields {
             Some("none") => Tls::None,
             Some(_) => return Err("tls: expected starttls, tls or none".to_owned()),
         };
+        let ca_file = self.text("ca_file")?.map(PathBuf::from);
+        if tls == Tls::None && ca_file.is_some() {
+            return Err("ca_file: goes with starttls or tls".to_owned());
+        }
         let (user, password) = (self.text("user")?, self.secret("password")?);
         if user.is_some() != password.is_some() {
             return Err("user: goes with password_env or password_file".to_owned());
@@ -220,7 +230,7 @@ impl Fields {
         for address in to.iter().chain([&from]) {
             address.parse::<lettre::message::Mailbox>().map_err(|error| format!("address {address:?}: {error}"))?;
         }
-        Ok(Kind::Email { server, port, tls, user, password, from, to })
+        Ok(Kind::Email { server, port, tls, ca_file, user, password, from, to })
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>, String> {
@@ -336,6 +346,7 @@ mod tests {
             ("type = 'slack'\nurl = 'https://a.example/'", "url: is a secret"),
             ("type = 'ntfy'\ntopic = 'x'\ncolour = 1", "colour: no setting of this type"),
             ("type = 'exec'\ncommand = 'ls'", "command: expected a list"),
+            ("type = 'email'\ntls = 'none'\nca_file = 'ca.pem'\nserver = 's'", "ca_file: goes with starttls or tls"),
             ("type = 'email'\nserver = 's'\nfrom = 'nobody'\nto = ['x@a.example']", "address \"nobody\""),
             ("type = 'ntfy'\ntopic = 'x'\nrate = '3/h'", "rate: expected"),
             ("type = 'ntfy'\ntopic = 'x'\ndigest = 'sometimes'", "digest: expected"),
@@ -343,6 +354,9 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
+        let mail = "type = 'email'\nserver = 's'\nfrom = 'a@a.example'\nto = ['b@a.example']\nca_file = '/no/such.pem'";
+        let missing = read(mail).unwrap().sender().unwrap_err();
+        assert!(missing.starts_with("ca_file: /no/such.pem"), "{missing}");
         let missing = read("type = 'slack'\nurl_env = 'NO_SUCH_VARIABLE_FOR_SURE'").unwrap().sender().unwrap_err();
         assert!(missing.contains("NO_SUCH_VARIABLE_FOR_SURE is missing"), "{missing}");
     }
