@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{BrokerConfig, DynamicConfigs, TopicConfig};
 use crate::group_metadata;
+use crate::internal_topics::InternalTopic;
 use crate::metadata::{ConfigResource, ConfigResourceKind, Delta, Image, Listener, Topic};
 use crate::node::{Node, now_ms};
 
@@ -41,12 +42,19 @@ impl Listener for MetadataFollower {
             let dynamic = dynamic_configs(image, self.started_with.node_id);
             node.set_config(Arc::new(self.started_with.with_dynamic(&dynamic)));
             image.topics.iter().for_each(|topic| follow(&node, image, topic));
-            return;
+        } else {
+            delta.created(image).for_each(|topic| follow(&node, image, topic));
+            delta.changed(image).for_each(|(topic, _)| follow(&node, image, topic));
+            let topics = delta.configs.iter().filter(|resource| resource.kind == ConfigResourceKind::Topic);
+            topics.filter_map(|resource| image.topic(&resource.name)).for_each(|topic| follow(&node, image, topic));
         }
-        delta.created(image).for_each(|topic| follow(&node, image, topic));
-        delta.changed(image).for_each(|(topic, _)| follow(&node, image, topic));
-        let topics = delta.configs.iter().filter(|resource| resource.kind == ConfigResourceKind::Topic);
-        topics.filter_map(|resource| image.topic(&resource.name)).for_each(|topic| follow(&node, image, topic));
+        // Clients make these topics too. The coordinators start tasks.
+        let _runtime = self.runtime.enter();
+        for topic in delta.created(image) {
+            if let Some(internal) = InternalTopic::named(&topic.name) {
+                node.internal_topic_created(internal, topic.partitions.len());
+            }
+        }
     }
 }
 

@@ -206,21 +206,24 @@ impl Node {
             warn!(topic = topic.name(), %error, "internal topic not created");
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        let image = self.controller.image();
-        let created = image.topic(topic.name()).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-        let partitions = created.partitions.len() as i32;
+        self.controller.image().topic(topic.name()).cloned().ok_or(ErrorCode::CoordinatorNotAvailable)
+    }
+
+    /// Takes the partitions of an internal topic that was just made into service, whoever made it.
+    pub fn internal_topic_created(&self, topic: InternalTopic, partitions: usize) {
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let config = self.config();
         match topic {
             InternalTopic::ConsumerOffsets => {
-                let buffer = usize::try_from(self.config().offsets.offsets_load_buffer_size).unwrap_or(0);
+                let buffer = usize::try_from(config.offsets.offsets_load_buffer_size).unwrap_or(0);
                 offsets_log::load(&self.groups, &self.replicas, partitions, buffer);
             }
             InternalTopic::TransactionState => {
-                let buffer = self.config().transactions.transaction_state_log_load_buffer_size;
+                let buffer = config.transactions.transaction_state_log_load_buffer_size;
                 let buffer = usize::try_from(buffer).unwrap_or(0);
                 transaction_log::load(&self.transactions, &self.replicas, partitions, buffer);
             }
         }
-        Ok(Arc::clone(created))
     }
 }
 

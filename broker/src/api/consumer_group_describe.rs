@@ -1,12 +1,13 @@
 //! ConsumerGroupDescribe (key 69): consumer groups and their members (KIP-848). Source:
 //! `KafkaApis.handleConsumerGroupDescribe`.
 
+use wire::ErrorCode;
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use wire::messages::consumer_group_describe_response::{
     Assignment, ConsumerGroupDescribeResponse, DescribedGroup, Member, TopicPartitions,
 };
 
-use super::{Context, authorized_operations};
+use super::{Context, authorized_operations, group};
 use crate::groups::request::{DescribedConsumer, DescribedConsumerGroup, TopicPartitions as Partitions};
 
 /// Answers a request.
@@ -15,6 +16,14 @@ pub fn handle(
     request: ConsumerGroupDescribeRequest<'_>,
 ) -> ConsumerGroupDescribeResponse<'static> {
     let mut groups = Vec::with_capacity(request.group_ids.len());
+    if !group::serves_consumer_protocol(context) {
+        groups.extend(request.group_ids.iter().map(|id| DescribedGroup {
+            group_id: id.clone().into_owned().into(),
+            error_code: ErrorCode::UnsupportedVersion.code(),
+            ..DescribedGroup::default()
+        }));
+        return ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() };
+    }
     for id in &request.group_ids {
         let mut group = match context.node.groups.describe_consumer_group(&id.as_ref().into()) {
             Ok(description) => described(description),

@@ -1,6 +1,7 @@
 //! ConsumerGroupHeartbeat (key 68): a member of a consumer group joins, is alive or leaves (KIP-848). Source:
 //! `KafkaApis.handleConsumerGroupHeartbeat`.
 
+use wire::ErrorCode;
 use wire::messages::consumer_group_heartbeat_request::{ConsumerGroupHeartbeatRequest, TopicPartitions as Owned};
 use wire::messages::consumer_group_heartbeat_response::{Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions};
 
@@ -13,6 +14,10 @@ pub async fn handle(
     context: &Context<'_>,
     request: ConsumerGroupHeartbeatRequest<'_>,
 ) -> ConsumerGroupHeartbeatResponse<'static> {
+    if !group::serves_consumer_protocol(context) {
+        let error_code = ErrorCode::UnsupportedVersion.code();
+        return ConsumerGroupHeartbeatResponse { error_code, ..ConsumerGroupHeartbeatResponse::default() };
+    }
     let heartbeat = ConsumerHeartbeatRequest {
         version: context.version,
         client: group::client(context),

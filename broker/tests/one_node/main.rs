@@ -5,6 +5,7 @@
 
 #[path = "../every_api/client.rs"]
 mod client;
+mod coordinators;
 mod log_dirs;
 
 use std::io::{Read, Write};
