@@ -6,7 +6,6 @@ use super::embedded;
 use super::group::{Change, ConsumerGroup, Member};
 use super::heartbeat::{Done, check_room};
 use super::plan::{Context, Plan, new_member};
-use crate::groups::GroupError;
 use crate::groups::classic::CONSUMER;
 use crate::groups::record::{ClassicMemberMetadata, ConsumerPart, MemberState, Name};
 use crate::groups::request::{
@@ -14,6 +13,7 @@ use crate::groups::request::{
 };
 use crate::groups::shard::{Answer, Effects, Group, Shard, Timer, Waiter};
 use crate::groups::time::Now;
+use crate::groups::{GroupError, MigrationPolicy};
 
 /// First JoinGroup version whose clients must join with a member id they were given (KIP-394).
 const MEMBER_ID_REQUIRED_FROM: i16 = 4;
@@ -42,6 +42,9 @@ impl Shard {
         let Some(Group::Consumer(group)) = self.groups.get(&id) else { return };
         let names: Vec<&Name> = request.protocols.iter().map(|(name, _)| name).collect();
         let refused = match check_room(group, &member_id, &context.config) {
+            _ if context.config.consumer.migration_policy == MigrationPolicy::Disabled => {
+                Some((Name::from(""), GroupError::InconsistentGroupProtocol))
+            }
             Err(rejected) => Some((Name::from(""), rejected.error)),
             Ok(()) if !group.supports_classic(&request.protocol_type, &names) => {
                 Some((Name::from(""), GroupError::InconsistentGroupProtocol))
@@ -98,7 +101,8 @@ impl Shard {
         }
         let session_ms = metadata.session_timeout_ms;
         let rejoin = Timer::Rejoin(id.clone(), member.id.clone());
-        if group.epoch > member.epoch() && member.current.state != MemberState::UnrevokedPartitions {
+        // A new target that is put off (`group.consumer.assignment.interval.ms`) is nothing to rejoin for yet.
+        if group.target_epoch > member.epoch() && member.current.state != MemberState::UnrevokedPartitions {
             let deadline = now.after(member.value.rebalance_timeout_ms);
             self.set_if_absent(rejoin, deadline);
             return Err(GroupError::RebalanceInProgress);
@@ -128,7 +132,7 @@ impl Shard {
         }
         let session = (Timer::Session(id.clone(), member.id.clone()), now.after(metadata.session_timeout_ms));
         let rejoin = (Timer::Rejoin(id.clone(), member.id.clone()), now.after(member.value.rebalance_timeout_ms));
-        let must_rejoin = member.epoch() < group.epoch
+        let must_rejoin = member.epoch() < group.target_epoch
             || match member.current.state {
                 MemberState::UnrevokedPartitions => true,
                 MemberState::UnreleasedPartitions => !waits_for_others(group, member),

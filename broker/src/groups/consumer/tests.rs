@@ -353,7 +353,7 @@ fn an_empty_group_changes_its_protocol_with_whoever_comes() {
 fn the_migration_policy_is_obeyed() {
     let mut config = GroupConfig { initial_rebalance_delay_ms: 0, ..GroupConfig::default() };
     config.consumer.migration_policy = crate::groups::MigrationPolicy::Disabled;
-    let mut classic = Classic { machine: Machine::new(config), next: 0 };
+    let mut classic = Classic { machine: Machine::new(config.clone()), next: 0 };
     publish(&mut classic.machine);
     let member = classic.join("").member_id;
     classic.sync(1, &member, Vec::new());
@@ -361,6 +361,55 @@ fn the_migration_policy_is_obeyed() {
     assert_eq!(error, GroupError::GroupIdNotFound);
     assert_eq!(message, "Cannot upgrade classic group g to consumer group because online upgrade is disabled.");
     assert_eq!(classic.machine.shard.describe(&"g".into()).state, "Stable");
+    let mut classic = Classic { machine: Machine::new(config), next: 0 };
+    publish(&mut classic.machine);
+    send(&mut classic.machine, joining("m1")).unwrap();
+    let refused = classic.join("");
+    assert_eq!((refused.error, &*refused.member_id), (Some(GroupError::InconsistentGroupProtocol), ""));
+}
+
+/// The new target comes with the next interval: until then nobody has to rejoin.
+#[test]
+fn a_classic_member_syncs_while_the_next_assignment_is_put_off() {
+    let mut classic = Classic { machine: machine(), next: 0 };
+    send(&mut classic.machine, joining("m1")).unwrap();
+    let joined = classic.join("");
+    assert_eq!((joined.error, joined.generation), (None, 2));
+    assert_eq!(state(&classic.machine), ("Assigning", 3, 2));
+    assert_eq!(classic.sync(2, &joined.member_id, Vec::new()).error, None);
+    assert_eq!(classic.heartbeat(2, &joined.member_id), Ok(()));
+}
+
+/// Found by the model: only another member reads what the old expression matched.
+#[test]
+fn a_member_whose_new_expression_matches_nothing_gives_up_what_it_had() {
+    let mut machine = machine();
+    let expression = |epoch, expression: &str| ConsumerHeartbeatRequest {
+        topic_names: Some(Vec::new()),
+        topic_regex: Some(expression.into()),
+        owned: Some(Partitions::new()),
+        ..ConsumerHeartbeatRequest { rebalance_timeout_ms: 5_000, ..request("m2", epoch) }
+    };
+    let settle = |machine: &mut Machine| {
+        for _ in 0..10 {
+            machine.advance(4_000);
+            for member in ["m1", "m2"] {
+                let group = machine.shard.describe_consumer_group(&"g".into()).unwrap();
+                let own = group.members.iter().find(|it| &*it.member_id == member).unwrap();
+                let owned = own.target.iter().map(|it| (it.topic_id, it.partitions.iter().copied().collect()));
+                let beat = ConsumerHeartbeatRequest { owned: Some(owned.collect()), ..request(member, own.epoch) };
+                send(machine, beat).unwrap();
+            }
+        }
+        let group = machine.shard.describe_consumer_group(&"g".into()).unwrap();
+        group.members.iter().map(|it| it.assignment.iter().map(|it| it.partitions.len()).sum()).collect::<Vec<usize>>()
+    };
+    send(&mut machine, joining("m1")).unwrap();
+    send(&mut machine, expression(0, "t.*")).unwrap();
+    assert_eq!(settle(&mut machine), [2, 2]);
+    let epoch = state(&machine).1;
+    send(&mut machine, expression(epoch, "none.*")).unwrap();
+    assert_eq!(settle(&mut machine), [4, 0]);
 }
 
 #[test]
