@@ -18,6 +18,7 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
     }
     // Before the page's heading stands its menu, where "Time: 15 min" picks recipes.
     let heading = lines.iter().position(|l| l.heading == Some(1)).unwrap_or(0);
+    let values_first = untimed && values_stand_first(&lines[heading..]);
     for (at, line) in lines.iter().enumerate().skip(heading) {
         if line.aside || line.text.len() > 90 {
             continue;
@@ -27,9 +28,10 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
             at.checked_sub(1).and_then(|n| lines.get(n)).filter(|l| l.text.len() < 20).map_or("", |l| &*l.text);
         let lower = line.text.to_lowercase();
         if untimed {
-            fill(&mut draft.prep_time, || labelled(&lower, next, &PREP, values::minutes));
-            fill(&mut draft.cook_time, || labelled(&lower, next, &COOK, values::minutes));
-            fill(&mut draft.total_time, || labelled(&lower, next, &TOTAL, values::minutes));
+            let value = if values_first { before } else { next };
+            fill(&mut draft.prep_time, || labelled(&lower, value, &PREP, values::minutes));
+            fill(&mut draft.cook_time, || labelled(&lower, value, &COOK, values::minutes));
+            fill(&mut draft.total_time, || labelled(&lower, value, &TOTAL, values::minutes));
         }
         if known.yields.is_none() {
             fill(&mut draft.yields, || yields(&lower, next, before));
@@ -46,6 +48,19 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
         let servings = known.yields.as_ref().or(draft.yields.as_ref()).and_then(Yield::servings);
         draft.calories = calories(&lines[heading..], servings);
     }
+}
+
+/// Whether the page writes `10 min`, `Prep time`, `20 min`, `Cooking time`: its first run of durations and labels, line by
+/// line, begins with a duration and ends with a label.
+fn values_stand_first(lines: &[Line]) -> bool {
+    let is_label = |line: &Line| {
+        let lower = line.text.trim_end_matches([':', ' ']).to_lowercase();
+        [&PREP, &COOK, &TOTAL].iter().any(|labels| labels.contain(&lower))
+    };
+    let lines: Vec<&Line> = lines.iter().filter(|l| !l.aside && l.text.len() < 40).collect();
+    let Some(first) = lines.iter().position(|l| is_label(l)).filter(|&at| at > 0) else { return false };
+    let mut pairs = lines[first - 1..].chunks(2).take_while(|two| values::is_duration(&two[0].text));
+    pairs.next().is_some() && pairs.all(|two| two.get(1).is_some_and(|l| is_label(l)))
 }
 
 /// Facts that only a class names: `<div class="cooking_time">15</div>`.
@@ -210,6 +225,13 @@ fn energy(text: &str, columns: &[Basis], servings: Option<f64>, grams: Option<f6
 
 /// A short text that starts with a number: `4 Personen`.
 fn amount(text: &str) -> Option<Yield> {
+    // "Serves 4-6" behind "Yield", "Até 4 porções" behind "Serve".
+    let lower = text.to_lowercase();
+    let text =
+        ["serves ", "makes ", "about ", "up to ", "até ", "bis zu ", "hasta ", "jusqu'à ", "fino a ", "circa ", "ca. "]
+            .iter()
+            .find_map(|word| lower.strip_prefix(word))
+            .unwrap_or(text);
     let short = text.len() < 40 && text.starts_with(|c: char| c.is_numeric());
     if short { Yield::read([text]).filter(|y| y.count.is_some_and(|c| c <= 200.0)) } else { None }
 }
@@ -300,8 +322,18 @@ mod tests {
         assert_eq!((draft.prep_time, draft.cook_time), (Some(10), Some(65)));
         assert_eq!(draft.yields.unwrap().count, Some(4.0));
         assert_eq!(draft.calories, Some(312.0));
+        assert_eq!(facts(&["Yield", "Serves 4"]).yields.unwrap().count, Some(4.0));
         assert_eq!(facts(&["4", "Personen"]).yields.unwrap().count, Some(4.0));
         assert_eq!(facts(&["4 Portionen"]).yields.unwrap().count, Some(4.0));
+    }
+
+    #[test]
+    fn values_may_stand_before_their_labels() {
+        let draft =
+            facts(&["40 Min.", "Vorbereitung", "45 Min.", "Kochzeit", "1 Std. 25 Min.", "Gesamtzeit", "4 Eier"]);
+        assert_eq!((draft.prep_time, draft.cook_time, draft.total_time), (Some(40), Some(45), Some(85)));
+        let draft = facts(&["60 min", "Prep time", "10 min", "Cook time", "20 min"]);
+        assert_eq!((draft.prep_time, draft.cook_time), (Some(10), Some(20)));
     }
 
     #[test]

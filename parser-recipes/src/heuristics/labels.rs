@@ -115,7 +115,18 @@ pub(super) static TOTAL: Labels = Labels::of(&[
     "χρόνος",
 ]);
 pub(super) static YIELDS: Labels = Labels::of(&[
+    "serve",
     "serves",
+    "number of servings",
+    "anzahl portionen",
+    "nombre de personnes",
+    "nombre de parts",
+    "nombre de portions",
+    "número de porciones",
+    "número de porções",
+    "numero di porzioni",
+    "aantal porties",
+    "antal portioner",
     "servings",
     "serving",
     "yield",

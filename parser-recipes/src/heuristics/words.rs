@@ -530,9 +530,18 @@ pub fn ingredient_likeness(line: &str) -> u32 {
     match (starts_with_amount, has_unit) {
         (true, true) => 2,
         (true, false) => u32::from(line.split_whitespace().count() <= 14),
+        (false, _) if ends_in_amount(&line) => 2,
         (false, true) => u32::from(line.split_whitespace().count() <= 10),
         (false, false) => 0,
     }
+}
+
+/// "Farina 500 g", "Mehl 500g": the food first.
+fn ends_in_amount(line: &str) -> bool {
+    let mut words = line.rsplit(' ');
+    let (Some(last), Some(before)) = (words.next(), words.next()) else { return false };
+    let counted = [last, before].iter().any(|word| word.starts_with(char::is_numeric));
+    counted && UNITS.contains(&last.trim_start_matches(|c: char| !c.is_alphabetic())) && line.len() < 60
 }
 
 #[cfg(test)]
@@ -579,6 +588,8 @@ mod tests {
             ("2 αβοκάντο ώριμα", 1),
             ("½ onion", 1),
             ("Handful of spinach", 1),
+            ("Farina 00 500 g", 2),
+            ("Ready in 20 min", 0),
             ("Salt", 0),
             ("Bake it well.", 0),
         ] {
