@@ -261,7 +261,7 @@ pub fn topic(text: &str) -> Option<(Topic, bool)> {
 /// The topic of a name, by its length first: few texts are names, and fewer are as long.
 fn name(text: &str) -> Option<Topic> {
     let named = NAMES.get(text.len())?;
-    named.iter().find(|(name, _)| *name == text).map(|(_, topic)| *topic)
+    named.iter().find(|(name, _)| name.as_bytes()[0] == text.as_bytes()[0] && *name == text).map(|(_, topic)| *topic)
 }
 
 /// The names by their length in bytes.
