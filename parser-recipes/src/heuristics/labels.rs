@@ -1,5 +1,9 @@
 //! Words that stand before a recipe's times, yields and energy, in lower case, and the classes that themes give them.
 
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
 /// Labels, to be found at the start of a line. Most lines start with none, and a page has thousands.
 pub(super) struct Labels {
     all: &'static [&'static str],
@@ -218,9 +222,11 @@ pub(super) enum Fact {
 
 /// The fact that a class or id names.
 pub(super) fn fact_of_class(class: &str) -> Option<Fact> {
-    /// Two letters of each word above, which no separator parts.
-    const TELLING: Pairs = Pairs::of(&[*b"im", *b"ad", *b"io", *b"sa", *b"em", *b"rv", *b"ie"]);
-    if class.len() > 200 || !TELLING.are_in(class) {
+    // Parts of the words above that no separator parts: most classes have none, and a page has thousands.
+    static STEMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("(?i-u)time|ready|gesamt|tiempo|temps|duration|serving|yield|portion|porcion|rendimento").ok()
+    });
+    if class.len() > 200 || STEMS.as_ref().is_some_and(|stems| !stems.is_match(class.as_bytes())) {
         return None;
     }
     class.split_ascii_whitespace().find_map(|token| {
@@ -229,32 +235,6 @@ pub(super) fn fact_of_class(class: &str) -> Option<Fact> {
         let video = ["video", "comment", "related", "button", "serving-size"].iter().any(|w| token.contains(w));
         CLASSES.iter().find(|(word, _)| !video && folded.contains(word)).map(|(_, fact)| *fact)
     })
-}
-
-/// Pairs of letters of which a text must have one: a quick test before a slow one.
-struct Pairs([u32; 32]);
-
-impl Pairs {
-    /// The pairs, in lower case.
-    const fn of(pairs: &[[u8; 2]]) -> Pairs {
-        let mut seconds = [0; 32];
-        let mut nth = 0;
-        while nth < pairs.len() {
-            seconds[(pairs[nth][0] & 31) as usize] |= 1 << (pairs[nth][1] & 31);
-            nth += 1;
-        }
-        Pairs(seconds)
-    }
-
-    /// Whether one of them stands in the text, in any case. Some other characters count as letters too.
-    fn are_in(&self, text: &str) -> bool {
-        let mut seconds = 0;
-        text.bytes().any(|b| {
-            let hit = seconds >> (b & 31) & 1 == 1;
-            seconds = self.0[(b & 31) as usize];
-            hit
-        })
-    }
 }
 
 /// What a serving weighs.
