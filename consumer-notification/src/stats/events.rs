@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 /// The event that a record tells of, keyed by its site. One that cannot be read tells nothing: who works on it has its
 /// dead letter.
-pub(crate) fn told(record: &Record, now: OffsetDateTime) -> Option<Output> {
+#[must_use]
+pub fn told(record: &Record, now: OffsetDateTime) -> Option<Output> {
     let (site, event) = event(record, now)?;
     Some(Output::to(topics::SITE_EVENTS).key(site).value(event.to_json().ok()?))
 }

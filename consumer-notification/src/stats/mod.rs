@@ -18,4 +18,5 @@ mod sites;
 pub mod window;
 
 pub use counting::{GROUP, LATE, Statistics, TOPICS};
+pub use events::told;
 pub use sites::Sites;
