@@ -117,10 +117,7 @@ impl States {
         let rule = self.rules.get(id.0 as usize).map_or("", |name| &**name);
         let State { verdict, value, alerted_at, version } = state;
         let key = AlertState::key(rule, identity);
-        let rule_version = version.map(|version| version.to_string()).unwrap_or_default();
-        let message =
-            AlertState { rule: rule.to_owned(), url: identity.to_owned(), verdict, value, alerted_at, rule_version };
-        let json = message.to_json()?;
+        let json = AlertState::json_of(rule, identity, verdict, value, alerted_at, version)?;
         self.remember(partition, identity, id, state);
         Ok(Output::to(self.topic).partition(partition).key(key).value(json))
     }
@@ -133,7 +130,10 @@ impl States {
                 None => words.push((id, state)),
             }
         } else {
-            recipes.insert(identity.into(), vec![(id, state)]);
+            // Most often each rule has a word on it, all at once.
+            let mut words = Vec::with_capacity(self.rules.len());
+            words.push((id, state));
+            recipes.insert(identity.into(), words);
         }
     }
 

@@ -233,3 +233,17 @@ proptest! {
         let _ = ParsedRecipe::from_json(&bytes);
     }
 }
+
+#[test]
+fn a_state_is_the_same_from_owned_and_from_borrowed_parts() {
+    let (rule, url) = ("rich".to_owned(), "https://a.example/\"soup\"".to_owned());
+    for (value, alerted_at, version) in
+        [(None, None, None), (Some(200.5), Some(datetime!(2026-11-21 12:00 UTC)), Some("00c0ffee"))]
+    {
+        let (rule, url, verdict) = (rule.clone(), url.clone(), Verdict::Above);
+        let borrowed = AlertState::json_of(&rule, &url, verdict, value, alerted_at, version).unwrap();
+        let rule_version = version.unwrap_or_default().to_owned();
+        let owned = AlertState { rule, url, verdict, value, alerted_at, rule_version };
+        assert_eq!(borrowed, owned.to_json().unwrap());
+    }
+}
