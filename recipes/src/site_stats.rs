@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::read::{self, ReadError};
-use crate::{number, stamp};
+use crate::{MAX_KCAL, number, stamp};
 
 /// Minutes of a window.
 pub const MINUTES: usize = 60;
@@ -63,9 +63,9 @@ pub struct SiteEvent {
     #[serde(with = "stamp")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
-    /// Of a recipe: kcal a serving; null where it does not say.
+    /// Of a recipe: kcal a serving, 0 to [`MAX_KCAL`]; null where it does not say.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<f64>")]
+    #[schemars(with = "Option<f64>", range(min = 0.0, max = MAX_KCAL))]
     pub calories: Option<f64>,
 }
 
@@ -87,7 +87,12 @@ impl SiteEvent {
     /// # Errors
     /// [`ReadError`] says which field is wrong, and how.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
-        read::json(bytes)
+        let event: Self = read::json(bytes)?;
+        if let Some(kcal) = event.calories {
+            // A sum past all numbers would have no JSON form.
+            read::within("calories", kcal, 0.0, MAX_KCAL, "kcal a serving")?;
+        }
+        Ok(event)
     }
 
     /// The JSON that goes onto the topic.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use proptest::prelude::*;
-use recipes::{Alert, AlertState, CrawlState, Extractor, ParsedRecipe, SCHEMA_VERSION, Verdict, schema};
+use recipes::{Alert, AlertState, CrawlState, Extractor, ParsedRecipe, SCHEMA_VERSION, SiteEvent, Verdict, schema};
 use serde_json::{Value, json};
 use time::macros::datetime;
 
@@ -245,5 +245,18 @@ fn a_state_is_the_same_from_owned_and_from_borrowed_parts() {
         let rule_version = version.unwrap_or_default().to_owned();
         let owned = AlertState { rule, url, verdict, value, alerted_at, rule_version };
         assert_eq!(borrowed, owned.to_json().unwrap());
+    }
+}
+
+#[test]
+fn an_event_with_calories_that_cannot_be_is_refused() {
+    let event = |calories: &str| {
+        SiteEvent::from_json(
+            format!(r#"{{"kind":"recipe","at":"2026-11-21T12:00:00Z","calories":{calories}}}"#).as_bytes(),
+        )
+    };
+    assert_eq!(event("310").unwrap().calories, Some(310.0));
+    for wrong in ["1e308", "-1"] {
+        assert!(event(wrong).unwrap_err().to_string().starts_with("calories is "), "{wrong}");
     }
 }

@@ -202,6 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_about_a_site_is_its_message_and_leads_to_no_recipe() {
+        let feed = Feed::new(200.0);
+        let rule = Rule::calories_above(200.0).unwrap();
+        let numbers = crate::stats::window::SiteNumbers::PROBE;
+        let alert = rule.site_alert(uuid::Uuid::nil(), HOSTILE, &numbers, time::OffsetDateTime::now_utc());
+        let place = Place::new(topics::RECIPE_ALERTS, 0);
+        let value = Some(alert.to_json().unwrap());
+        feed.take(&Record { place, offset: 0, timestamp_ms: 0, key: None, value, headers: Vec::new() });
+        let html = page(&Views::new(), &feed.since(0, 10));
+        assert!(html.contains("calories (1 alerts, 1 recipes, 1 failures in the last hour)"), "{html}");
+        assert!(!html.contains("/recipe?key=") && !html.contains("<script>alert"), "{html}");
+    }
+
+    #[test]
     fn a_page_without_content_is_whole() {
         let html = page(&Views::new(), &Feed::new(200.0).since(0, 10));
         assert!(html.contains("</html>") && html.contains("No alerts yet"), "{html}");
