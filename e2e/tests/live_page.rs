@@ -153,6 +153,17 @@ impl Browser {
         }
     }
 
+    /// Clicks on an entry of a list, which may be replaced by a newer one while the page settles.
+    async fn click(&self, xpath: &str) {
+        loop {
+            match self.wait(xpath).await.click().await {
+                Ok(()) => return,
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{xpath}: {error}"),
+            }
+        }
+    }
+
     async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("the script runs")
     }
@@ -224,13 +235,13 @@ async fn alerts_come_by_themselves_are_found_and_dead_letters_go_back() {
     assert_eq!(browser.shown("alerts").await, ["Plum cake", "Plum pie"]);
 
     // One recipe, with its history.
-    browser.wait("//*[@id='alerts']/li//a[.='Plum pie']").await.click().await.expect("a link");
+    browser.click("//*[@id='alerts']/li//a[.='Plum pie']").await;
     browser.wait("//section[@aria-labelledby='history']//li[contains(., 'alert of rule calories')]").await;
     assert_eq!(browser.violations(&axe).await, <[&str; 0]>::default());
 
     // A dead letter goes back to its topic, for whoever knows the token, and dies again.
     browser.goto(&pipeline.url("/")).await;
-    browser.wait("//*[@id='dead']/li//a").await.click().await.expect("a link");
+    browser.click("//*[@id='dead']/li//a").await;
     browser.wait("//td[.='https://a.example/broken']").await;
     assert_eq!(browser.violations(&axe).await, <[&str; 0]>::default());
     browser.wait("//input[@name='token']").await.send_keys("wrong").await.expect("typed");
