@@ -24,6 +24,8 @@ fn crawler(broker: &Broker, web: &Web) -> Process {
     command.env_clear().args(["--bootstrap-servers", &broker.address()]);
     command.args(["--listen", &format!("127.0.0.1:{}", free_port()), "--topic-partitions", "12"]);
     command.args(["--source", &format!("sitemap={}", web.index()), "--allow-private", "*", "--interval", "1d"]);
+    // So few that most of what is known stands on crawl_urls alone.
+    command.args(["--max-urls-in-memory", "20"]);
     command.args(["--kafka-session-timeout-ms", &SESSION.as_millis().to_string()]);
     command.args(["--kafka-heartbeat-interval-ms", "500", "--log-format", "text"]);
     Process::start(&mut command)
@@ -104,6 +106,7 @@ fn a_second_pass_publishes_what_changed_and_little_else_is_transferred() {
         command.env_clear().args(["--once", "--bootstrap-servers", &broker.address()]);
         command.args(["--listen", &format!("127.0.0.1:{}", free_port()), "--allow-private", "*"]);
         command.args(["--source", &format!("sitemap={}", web.index()), "--delay", "0s"]);
+        command.args(["--max-urls-in-memory", "100"]);
         let _ = Process::run_within(&mut command, PATIENCE).ok();
         web.take_seen()
     };

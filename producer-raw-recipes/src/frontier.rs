@@ -20,6 +20,7 @@ use crate::fetch_error::FetchError;
 use crate::fetcher::Conditions;
 use crate::politeness::{Lesson, Limits, Politeness};
 use crate::robots::Robots;
+use crate::shelf::Stand;
 use crate::source::{Link, Role};
 
 /// How long a robots.txt counts, RFC 9309 section 2.4.
@@ -128,6 +129,8 @@ struct Entry {
     gone: bool,
     /// When it was settled last.
     visited: Moment,
+    /// Where its newest record stands; none while that is on its way.
+    record: Option<Stand>,
     memory: Memory,
 }
 
@@ -179,8 +182,9 @@ pub struct Frontier {
     host_ids: HashMap<String, usize>,
     schedule: BTreeSet<(Moment, usize)>,
     sequence: u64,
-    /// Places of forgotten entries.
+    /// Places of forgotten entries, and of forgotten hosts.
     free: Vec<EntryId>,
+    free_hosts: Vec<usize>,
     /// Hosts seen for the first time are not asked before this moment.
     new_hosts_from: Moment,
     /// No host is asked before this moment.
@@ -202,6 +206,7 @@ impl Frontier {
             schedule: BTreeSet::new(),
             sequence: 0,
             free: Vec::new(),
+            free_hosts: Vec::new(),
             new_hosts_from: Moment(0),
             paused_until: Moment(0),
             open: 0,
@@ -246,7 +251,7 @@ impl Frontier {
     /// Hosts that are known.
     #[must_use]
     pub fn hosts(&self) -> usize {
-        self.hosts.len()
+        self.host_ids.len()
     }
 
     /// What is remembered of an entry.
@@ -457,19 +462,23 @@ impl Frontier {
         if let Some(&index) = self.host_ids.get(&key) {
             return index;
         }
-        let index = self.hosts.len();
         let own = self.bounds.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(&key));
         let (limits, from) = match own {
             true => (self.bounds.own, Moment(0)),
             false => (self.bounds.politeness, self.new_hosts_from),
         };
-        self.hosts.push(Host {
+        let host = Host {
             politeness: Politeness::new(limits, from),
             queue: BinaryHeap::new(),
             robots_jobs: VecDeque::new(),
             origins: HashMap::new(),
             scheduled: None,
-        });
+        };
+        let index = self.free_hosts.pop().unwrap_or(self.hosts.len());
+        match self.hosts.get_mut(index) {
+            Some(free) => *free = host,
+            None => self.hosts.push(host),
+        }
         self.host_ids.insert(key, index);
         index
     }

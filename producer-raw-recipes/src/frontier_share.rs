@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Entry, EntryId, Frontier, Memory, SourceId};
 use crate::clock::Moment;
+use crate::shelf::Stand;
 use crate::source::Role;
 
 impl Frontier {
@@ -51,28 +52,66 @@ impl Frontier {
         self.ids.contains_key(url.as_str())
     }
 
-    /// Takes over what another process found on a visit of a known URL, unless it is being visited here.
-    pub fn learn(&mut self, url: &Url, memory: Memory, due: Moment) {
-        let Some(&id) = self.ids.get(url.as_str()) else { return };
-        let entry = &mut self.entries[id];
-        if entry.visiting {
-            return;
-        }
-        entry.visited = memory.interval.map_or(Moment(0), |interval| due - interval);
-        entry.memory = memory;
-        if due != Moment::NEVER {
-            self.plan(id, due);
-        } else if entry.due != Moment::NEVER {
-            entry.due = Moment::NEVER;
-            self.open = self.open.saturating_sub(1);
+    /// The newest record of a URL stands there; false when the URL is not in memory.
+    pub fn stands(&mut self, url: &str, stand: Stand) -> bool {
+        let Some(&id) = self.ids.get(url) else { return false };
+        self.entries[id].record = Some(stand);
+        true
+    }
+
+    /// A record of a URL is on its way.
+    pub fn is_being_written(&mut self, url: &Url) {
+        if let Some(&id) = self.ids.get(url.as_str()) {
+            self.entries[id].record = None;
         }
     }
 
-    /// What a record about a known URL should say: what it is for, its source, what is remembered, and the next visit.
-    #[must_use]
-    pub fn record(&self, url: &Url) -> Option<(Role, SourceId, Memory, Moment)> {
-        let entry = &self.entries[*self.ids.get(url.as_str())?];
-        Some((entry.role, entry.source, entry.memory.clone(), entry.due))
+    /// The visit has ended, and what is known of the URL goes out of memory: gives the URL and where its record stands.
+    /// None where it went before.
+    pub fn settled_away(&mut self, id: EntryId) -> Option<(Arc<Url>, Option<Stand>)> {
+        let entry = &mut self.entries[id];
+        self.free.push(id);
+        if entry.gone {
+            return None;
+        }
+        entry.gone = true;
+        entry.due = Moment::NEVER;
+        entry.memory = Memory::default();
+        self.open = self.open.saturating_sub(1);
+        self.ids.remove(entry.url.as_str());
+        Some((Arc::clone(&entry.url), entry.record))
+    }
+
+    /// Takes out of memory what is known of URLs that have no visit before `horizon` and whose record stands.
+    pub fn shed(&mut self, horizon: Moment) -> Vec<(Arc<Url>, Stand)> {
+        let mut shed = Vec::new();
+        for id in 0..self.entries.len() {
+            let entry = &self.entries[id];
+            let (false, false, Some(record)) = (entry.gone, entry.visiting, entry.record) else { continue };
+            if entry.due > horizon {
+                shed.push((Arc::clone(&entry.url), record));
+                self.forget_entry(id);
+            }
+        }
+        self.clear_queues();
+        shed
+    }
+
+    /// Forgets the hosts of which nothing is planned and that may be asked at once: their robots.txt is read again when
+    /// they come back.
+    pub fn forget_idle_hosts(&mut self, now: Moment) {
+        let (hosts, free) = (&mut self.hosts, &mut self.free_hosts);
+        self.host_ids.retain(|_, index| {
+            let host = &mut hosts[*index];
+            let busy = !host.queue.is_empty() || !host.robots_jobs.is_empty() || host.politeness.in_flight() > 0;
+            let waits = host.politeness.next_start().is_none_or(|start| start > now);
+            if busy || waits || host.politeness.is_in_trouble() {
+                return true;
+            }
+            host.origins.clear();
+            free.push(*index);
+            false
+        });
     }
 
     /// Least time between two requests to a URL's host, Crawl-delay included.
@@ -81,30 +120,46 @@ impl Frontier {
         self.hosts[host].politeness.delay()
     }
 
-    /// Forgets URLs: those of hosts that are another instance's now, or of a source that is no more. Visits under way end without being settled again.
-    pub fn forget(&mut self, gone: impl Fn(&Url, SourceId) -> bool) {
+    /// Forgets URLs, and gives them: those of hosts that are another instance's now, or of a source that is no more. Visits
+    /// under way end without being settled again.
+    pub fn forget(&mut self, gone: impl Fn(&Url, SourceId) -> bool) -> Vec<Arc<Url>> {
+        let mut forgotten = Vec::new();
         for id in 0..self.entries.len() {
-            let entry = &mut self.entries[id];
-            if entry.gone || !gone(&entry.url, entry.source) {
-                continue;
-            }
-            self.ids.remove(entry.url.as_str());
-            entry.gone = true;
-            if entry.due != Moment::NEVER {
-                self.open = self.open.saturating_sub(1);
-                entry.due = Moment::NEVER;
-            }
-            if !entry.visiting {
-                self.free.push(id);
+            let entry = &self.entries[id];
+            if !entry.gone && gone(&entry.url, entry.source) {
+                forgotten.push(Arc::clone(&entry.url));
+                self.forget_entry(id);
             }
         }
+        self.clear_queues();
         for index in 0..self.hosts.len() {
-            let entries = &self.entries;
-            self.hosts[index].queue.retain(|item| !entries[item.0.3].gone);
             if self.hosts[index].queue.is_empty() {
                 self.hosts[index].robots_jobs.clear();
                 self.hosts[index].origins.clear();
+                self.reschedule(index);
             }
+        }
+        forgotten
+    }
+
+    fn forget_entry(&mut self, id: EntryId) {
+        let entry = &mut self.entries[id];
+        self.ids.remove(entry.url.as_str());
+        entry.gone = true;
+        if entry.due != Moment::NEVER {
+            self.open = self.open.saturating_sub(1);
+            entry.due = Moment::NEVER;
+        }
+        if !entry.visiting {
+            self.free.push(id);
+        }
+    }
+
+    /// Takes forgotten entries out of the queues, where their places would pass for others'.
+    fn clear_queues(&mut self) {
+        for index in 0..self.hosts.len() {
+            let entries = &self.entries;
+            self.hosts[index].queue.retain(|item| !entries[item.0.3].gone);
             self.reschedule(index);
         }
     }
@@ -132,6 +187,7 @@ impl Frontier {
             visiting: false,
             gone: false,
             visited,
+            record: None,
             memory,
         };
         let id = match self.free.pop() {

@@ -15,6 +15,22 @@ use crate::source::Role;
 /// What the record of a host's robots.txt says in `role`.
 pub const ROBOTS: &str = "robots";
 
+/// What the key of a link that another instance found begins with, until the owner of its host has taken it: a record
+/// under the URL itself is the owner's alone.
+pub const LINK: &str = "link:";
+
+/// Whether a key is that of a host's turn rather than a URL's.
+#[must_use]
+pub fn is_turn(key: &str) -> bool {
+    key.ends_with("/robots.txt")
+}
+
+/// Whether a record is that of a page, rather than of one of a source's own documents.
+#[must_use]
+pub fn is_page(state: &CrawlState) -> bool {
+    matches!(state.role.as_str(), "page" | "site")
+}
+
 /// The partition of `crawl_urls` that a URL's host belongs to: all of a host's URLs are in one, so one instance has
 /// them. FNV-1a, which stays the same over releases.
 #[must_use]

@@ -7,7 +7,8 @@
 //!     +--------------- documents ---------------+
 //! ```
 //! [`frontier`], [`politeness`], [`robots`], [`recrawl`] and the modules of [`source`] are pure; [`crawl`] is the loop
-//! that connects them with [`fetcher`] and [`publisher`].
+//! that connects them with [`fetcher`] and [`publisher`]. Where there are more URLs than the memory has room for, the
+//! [`shelf`] knows all of them, and [`scan`] brings those that are due from `crawl_urls`.
 
 pub mod address;
 pub mod canonical;
@@ -26,10 +27,13 @@ pub mod membership;
 pub mod politeness;
 mod progress;
 pub mod publisher;
+mod recent;
 pub mod recrawl;
 pub mod robots;
+pub mod scan;
 mod service;
 pub mod settings;
+pub mod shelf;
 pub mod source;
 mod sources_report;
 mod sources_watch;

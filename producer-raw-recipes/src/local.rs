@@ -12,6 +12,9 @@ use crate::frontier::SourceId;
 use crate::source::folder::{self, FilePage};
 use crate::source::{Kind, SourceSpec, url_list, warc};
 
+/// URLs of a file that are handed over at once; those of standard input may come one by one.
+const HANDFUL: usize = 256;
+
 /// What a file brought.
 #[derive(Debug)]
 pub enum LocalItem {
@@ -24,8 +27,8 @@ pub enum LocalItem {
         /// Hash of its content.
         content: ContentHash,
     },
-    /// A URL of a list.
-    Url(Url),
+    /// Some URLs of a list.
+    Urls(Vec<Url>),
     /// A file or line that is no good.
     Bad {
         /// The file or line.
@@ -43,8 +46,8 @@ pub fn walk(spec: &SourceSpec, source: SourceId, limit: usize, to: &Sender<(Sour
     let done = match spec.kind {
         Kind::Folder => walk_folder(Path::new(&spec.address), limit, &send),
         Kind::Warc => File::open(&spec.address).and_then(|file| read_archive(BufReader::new(file), spec, limit, &send)),
-        _ if spec.address == "-" => read_list(io::stdin().lock(), spec, &send),
-        _ => File::open(&spec.address).and_then(|file| read_list(BufReader::new(file), spec, &send)),
+        _ if spec.address == "-" => read_list(io::stdin().lock(), spec, 1, &send),
+        _ => File::open(&spec.address).and_then(|file| read_list(BufReader::new(file), spec, HANDFUL, &send)),
     };
     if let Err(error) = done {
         send(LocalItem::Bad { what: spec.address.clone(), reason: error.to_string() });
@@ -83,12 +86,28 @@ fn read_archive(
     })
 }
 
-fn read_list(from: impl io::BufRead, spec: &SourceSpec, send: &impl Fn(LocalItem) -> bool) -> io::Result<()> {
+/// Hands over so many URLs at once.
+fn read_list(
+    from: impl io::BufRead,
+    spec: &SourceSpec,
+    handful: usize,
+    send: &impl Fn(LocalItem) -> bool,
+) -> io::Result<()> {
+    let mut urls = Vec::new();
     url_list::read(from, |line| {
         match line {
-            Ok(url) if spec.takes(&url) => send(LocalItem::Url(url)),
-            Ok(_) => true,
-            Err(line) => send(LocalItem::Bad { what: line, reason: "no web address".to_owned() }),
-        };
-    })
+            Ok(url) if spec.takes(&url) => urls.push(url),
+            Ok(_) => {}
+            Err(line) => {
+                send(LocalItem::Bad { what: line, reason: "no web address".to_owned() });
+            }
+        }
+        if urls.len() >= handful {
+            send(LocalItem::Urls(std::mem::take(&mut urls)));
+        }
+    })?;
+    if !urls.is_empty() {
+        send(LocalItem::Urls(urls));
+    }
+    Ok(())
 }

@@ -96,6 +96,12 @@ impl Politeness {
         self.opened > 0 && now < self.not_before
     }
 
+    /// Whether it failed or asked for less lately, which is not to be forgotten.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        self.failures > 0 || self.throttles > 0 || self.opened > 0
+    }
+
     /// Least time between two requests, Crawl-delay included.
     #[must_use]
     pub fn delay(&self) -> Duration {

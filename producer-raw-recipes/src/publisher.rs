@@ -49,6 +49,13 @@ pub enum Publication {
         /// What is known.
         state: CrawlState,
     },
+    /// A tombstone for a link on `crawl_urls` that its owner has taken.
+    Taken {
+        /// The link's key.
+        key: String,
+        /// Partition of its host.
+        partition: i32,
+    },
 }
 
 impl Publication {
@@ -56,7 +63,7 @@ impl Publication {
     #[must_use]
     pub fn key(&self) -> &str {
         match self {
-            Self::Page { key, .. } | Self::Dead { key, .. } | Self::State { key, .. } => key,
+            Self::Page { key, .. } | Self::Dead { key, .. } | Self::State { key, .. } | Self::Taken { key, .. } => key,
         }
     }
 }
@@ -149,6 +156,7 @@ fn output(publication: Publication, writer: &str) -> Option<Output> {
             };
             Output::to(topics::dead(topics::RAW_RECIPES)).key(key).headers(page.headers()).headers(letter.headers())
         }
+        Publication::Taken { key, partition } => Output::to(topics::CRAWL_URLS).partition(partition).key(key),
         Publication::State { key, partition, state } => {
             // Only a year past 9999 has no JSON, and none is planned for then.
             let json = state.to_json().ok()?;

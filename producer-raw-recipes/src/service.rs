@@ -1,5 +1,7 @@
 //! The service: crawls into Kafka, and shows its sources.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::get;
 use recipes::topics;
@@ -17,7 +19,9 @@ use crate::fetcher::Fetcher;
 use crate::membership::{self, Membership};
 use crate::progress;
 use crate::publisher::KafkaPublisher;
+use crate::scan::Scanner;
 use crate::settings::Settings;
+use crate::shelf::Shelf;
 use crate::sources_report;
 use crate::sources_watch;
 use crate::status::Sources;
@@ -83,14 +87,14 @@ impl Service for ProducerRawRecipes {
             let shown = tokio::spawn(progress::show(sources.clone(), shown_until.clone()));
             let report = sources_report::report(sources.clone(), kafka.producer()?, instance, shown_until.clone());
             let reported = tokio::spawn(report);
-            let (once, summary) = (settings.crawl.once, sources.clone());
+            let (once, room, summary) = (settings.crawl.once, settings.crawl.room, sources.clone());
             let (flags, file) = (settings.flag_sources(), settings.sources_file.clone());
             let mut crawl = Crawl::new(settings.crawl, settings.sources, fetcher, publisher, sources);
             if let Some(file) = file {
                 crawl = crawl.reloading(sources_watch::watch(file, flags, shutdown.clone()));
             }
             let result = match member {
-                Some(member) => Box::pin(share(&kafka, member, &writer, crawl, &shutdown)).await,
+                Some(member) => Box::pin(share(&kafka, member, &writer, crawl, room, &shutdown)).await,
                 None => Box::pin(crawl.run(shutdown.clone())).await,
             };
             shown_until.cancel();
@@ -142,16 +146,24 @@ async fn share(
     member: Consumer,
     writer: &str,
     crawl: Crawl<KafkaPublisher>,
+    room: usize,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
     let partitions = kafka.partition_counts().await?.get(topics::CRAWL_URLS).copied().unwrap_or(1);
-    let (to, from) = mpsc::channel(1024);
+    let (to, from) = mpsc::channel(64);
     // The group is left when the crawl has ended, whatever ended it.
     let leave = shutdown.child_token();
-    let membership = Membership::new(kafka.clone(), writer, leave.clone(), to);
+    let shelf = Shelf::shared();
+    let (ask, asked) = mpsc::channel(1);
+    let scanner = Scanner::new(kafka.clone(), Arc::clone(&shelf), writer, leave.clone());
+    let scanning = {
+        let to = to.clone();
+        tokio::task::spawn_blocking(move || scanner.run(asked, &to))
+    };
+    let membership = Membership::new(kafka.clone(), Arc::clone(&shelf), room, leave.clone(), to);
     let follow = member.run(membership, leave.clone());
     let work = async {
-        let result = crawl.sharing(Sharing { partitions, from }).run(shutdown.clone()).await;
+        let result = crawl.sharing(Sharing { partitions, from, shelf, scans: ask }).run(shutdown.clone()).await;
         leave.cancel();
         result
     };
@@ -166,7 +178,10 @@ async fn share(
         },
         work
     );
-    worked.and(followed)
+    // It has ended with the crawl that asks it, or does so at the next record.
+    let scanned =
+        scanning.await.map_err(|error| Failure::software(format!("the scan of crawl_urls panicked: {error}")));
+    worked.and(followed).and(scanned)
 }
 
 fn routes(sources: &Sources) -> Router {

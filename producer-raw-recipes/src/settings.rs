@@ -56,7 +56,16 @@ impl Settings {
         let listen = http::listen_setting(from, "0.0.0.0:8081");
         let kafka = KafkaSettings::read_or(from, Delivery::Transactional);
         let fetch = read_fetch(from);
-        let crawl = read_crawl(from, fetch.page_bytes);
+        let frontier = from
+            .get::<String>(
+                "frontier",
+                "Where known URLs are kept: kafka (crawl_urls, shared by all instances, survives restarts) or \
+                memory (forgotten at the end)",
+            )
+            .choices(&["kafka", "memory"])
+            .or("kafka".to_owned());
+        let share = frontier == "kafka";
+        let crawl = read_crawl(from, fetch.page_bytes, share);
         let allow_private = from
             .get::<Vec<String>>(
                 "allow_private",
@@ -70,15 +79,6 @@ impl Settings {
                 false => Err("expected an address without blanks, as in mailto:me@example.com".to_owned()),
             })
             .maybe();
-        let frontier = from
-            .get::<String>(
-                "frontier",
-                "Where known URLs are kept: kafka (crawl_urls, shared by all instances, survives restarts) or \
-                memory (forgotten at the end)",
-            )
-            .choices(&["kafka", "memory"])
-            .or("kafka".to_owned());
-        let share = frontier == "kafka";
         Self { kafka, listen, sources: Vec::new(), sources_file: None, crawl, fetch, allow_private, contact, share }
     }
 
@@ -140,7 +140,7 @@ fn read_fetch(from: &mut Source) -> FetchLimits {
     }
 }
 
-fn read_crawl(from: &mut Source, page_bytes: usize) -> CrawlSettings {
+fn read_crawl(from: &mut Source, page_bytes: usize, share: bool) -> CrawlSettings {
     let once = from.get("once", "End after one pass over all sources").or(false);
     let day = Duration::from_secs(24 * 60 * 60);
     let shortest = from
@@ -157,18 +157,27 @@ fn read_crawl(from: &mut Source, page_bytes: usize) -> CrawlSettings {
     let concurrency = from.get::<u64>("concurrency", "Requests at once, over all hosts").within(1..=10_000).or(128);
     let retries =
         from.get::<u64>("retries", "Times a page is tried again after a failure that may pass").within(0..=10).or(2);
-    let bounds = read_bounds(from);
+    let room = from
+        .get::<u64>(
+            "max_urls_in_memory",
+            "Most URLs that are in memory with all that is known of them; the others are read from crawl_urls when they \
+            are due. Without effect with --frontier memory",
+        )
+        .within(10..=10_000_000)
+        .or(50_000);
+    let bounds = read_bounds(from, share);
     CrawlSettings {
         once,
         intervals: Intervals { shortest, longest },
         concurrency: usize::try_from(concurrency).unwrap_or(128),
         retries: u32::try_from(retries).unwrap_or(2),
         page_bytes,
+        room: usize::try_from(room).unwrap_or(50_000),
         bounds,
     }
 }
 
-fn read_bounds(from: &mut Source) -> Bounds {
+fn read_bounds(from: &mut Source, share: bool) -> Bounds {
     let defaults = Limits::default();
     let day = Duration::from_secs(24 * 60 * 60);
     let politeness = Limits {
@@ -204,7 +213,13 @@ fn read_bounds(from: &mut Source) -> Bounds {
         )
         .flag("own_host")
         .or(Vec::new());
-    let urls = from.get::<u64>("max_urls", "Most URLs that are known at once").within(1..=100_000_000).or(1_000_000);
+    let urls = from
+        .get::<u64>(
+            "max_urls",
+            "Most URLs that are known at once, 9 bytes each, or about a kilobyte with --frontier memory",
+        )
+        .within(1..=100_000_000)
+        .or(if share { 10_000_000 } else { 1_000_000 });
     let redirects = from.get::<u64>("max_redirects", "Most redirects in a row").within(0..=50).or(5);
     Bounds {
         urls: usize::try_from(urls).unwrap_or(usize::MAX),

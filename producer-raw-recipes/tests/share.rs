@@ -16,12 +16,12 @@ use parking_lot::Mutex;
 use producer_raw_recipes::clock::Clock;
 use producer_raw_recipes::frontier::Memory;
 use producer_raw_recipes::ledger;
-use producer_raw_recipes::membership::Share;
+use producer_raw_recipes::membership::{Followed, Share};
 use producer_raw_recipes::publisher::Publication;
 use producer_raw_recipes::source::{Kind, Role, SourceSpec};
 use recipes::CrawlState;
-use support::{Kept, Setup, listener};
-use tokio::sync::{mpsc, oneshot};
+use support::{Kept, Setup, Teller, listener};
+use tokio::sync::oneshot;
 use url::Url;
 
 const PARTITIONS: i32 = 16;
@@ -111,9 +111,9 @@ async fn links_to_hosts_of_others_are_told_and_not_followed() {
     let (site, other) = two_sites().await;
     let mut moved = SourceSpec::new("moved", Kind::Site, site.url("/moved").as_str());
     moved.depth = 0;
-    let (to, from) = mpsc::channel(8);
-    to.send(Share::Assigned(vec![site.partition()], Vec::new())).await.unwrap();
-    let sharing = setup(&[&site, &other], true).start_sharing(vec![list(&site), moved], PARTITIONS, from);
+    let (teller, group) = Teller::new(PARTITIONS);
+    teller.assign([site.partition()], Vec::new()).await;
+    let sharing = setup(&[&site, &other], true).start_sharing(vec![list(&site), moved], PARTITIONS, group);
     sharing.task.await.unwrap().unwrap();
 
     assert_eq!(
@@ -122,7 +122,7 @@ async fn links_to_hosts_of_others_are_told_and_not_followed() {
     );
     assert!(other.asked.lock().is_empty(), "{:?}", other.asked.lock());
     let states = states(&sharing.kept);
-    let away = other.url("/away").to_string();
+    let away = format!("link:{}", other.url("/away"));
     let told: Vec<_> = states.iter().filter(|(key, ..)| *key == away).collect();
     assert_eq!((told.len(), told[0].1), (1, other.partition()));
     // Links are written before the list counts as read, a page before its state.
@@ -148,9 +148,9 @@ async fn what_is_known_is_not_asked_before_its_time_and_then_with_its_validators
         (site.url("/2"), state(now)),
         (site.url("/3"), ledger::state("a source that is no more", Role::Page, &memory, now)),
     ];
-    let (to, from) = mpsc::channel(8);
-    to.send(Share::Assigned((0..PARTITIONS).collect(), known)).await.unwrap();
-    let sharing = setup(&[&site], false).start_sharing(vec![list(&site)], PARTITIONS, from);
+    let (teller, group) = Teller::new(PARTITIONS);
+    teller.assign(0..PARTITIONS, known).await;
+    let sharing = setup(&[&site], false).start_sharing(vec![list(&site)], PARTITIONS, group);
     sharing.handle.wait_until(|handle| handle.count("unchanged") == 1).await;
     sharing.shutdown.cancel();
     sharing.task.await.unwrap().unwrap();
@@ -162,17 +162,18 @@ async fn what_is_known_is_not_asked_before_its_time_and_then_with_its_validators
 #[tokio::test]
 async fn hosts_that_went_are_asked_no_more_and_come_back_with_what_is_known() {
     let (site, other) = two_sites().await;
-    let (to, from) = mpsc::channel(8);
-    to.send(Share::Assigned((0..PARTITIONS).collect(), Vec::new())).await.unwrap();
+    let (teller, group) = Teller::new(PARTITIONS);
+    teller.assign(0..PARTITIONS, Vec::new()).await;
     let mut setup = setup(&[&site, &other], false);
     let interval = Duration::from_millis(50);
     setup.crawl.intervals.shortest = interval;
     setup.crawl.intervals.longest = interval;
-    let sharing = setup.start_sharing(vec![list(&site)], PARTITIONS, from);
+    let sharing = setup.start_sharing(vec![list(&site)], PARTITIONS, group);
     sharing.handle.wait_until(|handle| handle.count("published") == 3).await;
     let (done, stopped) = oneshot::channel();
-    to.send(Share::Revoked(vec![other.partition()], done)).await.unwrap();
+    teller.to.send(Share::Revoked(vec![other.partition()], done)).await.unwrap();
     stopped.await.unwrap();
+    teller.shelf.lock().remove(other.partition());
     // One request may have been under way; its visit ends with the next count of the others.
     let under_way = other.asked("/away") + 1;
     let counted = sharing.handle.count("unchanged");
@@ -183,7 +184,7 @@ async fn hosts_that_went_are_asked_no_more_and_come_back_with_what_is_known() {
         states(&sharing.kept).into_iter().rfind(|(key, ..)| *key == *other.url("/away").as_str()).unwrap();
     let conditional = || other.asked.lock().iter().filter(|(path, validators)| path == "/away" && *validators).count();
     let before = conditional();
-    to.send(Share::Assigned(vec![other.partition()], vec![(other.url("/away"), state)])).await.unwrap();
+    teller.assign([other.partition()], vec![(other.url("/away"), state)]).await;
     let counted = sharing.handle.count("unchanged");
     sharing.handle.wait_until(|handle| handle.count("unchanged") > counted + 20).await;
     assert!(conditional() > before);
@@ -193,52 +194,28 @@ async fn hosts_that_went_are_asked_no_more_and_come_back_with_what_is_known() {
 }
 
 #[tokio::test]
-async fn a_record_that_another_overwrote_is_written_again() {
+async fn a_link_that_another_found_is_taken_once_and_what_is_known_of_it_stays() {
     let (site, other) = two_sites().await;
     let now = Clock::start().now();
     let memory = Memory { etag: Some("\"1\"".to_owned()), interval: Some(HOUR), ..Memory::default() };
     let known = vec![(site.url("/1"), ledger::state("list", Role::Page, &memory, now + HOUR))];
     let found = ledger::state("list", Role::Page, &Memory::default(), now);
-    let (to, from) = mpsc::channel(8);
+    let (teller, group) = Teller::new(PARTITIONS);
     // A source of that name begins at a host of somebody else's.
     let spec = list(&other);
-    to.send(Share::Assigned(vec![site.partition()], known)).await.unwrap();
-    to.send(Share::Written(site.url("/1"), Box::new(found.clone()), false)).await.unwrap();
-    to.send(Share::Written(site.url("/2"), Box::new(found), false)).await.unwrap();
-    let sharing = setup(&[&site], false).start_sharing(vec![spec], PARTITIONS, from);
-    sharing.handle.wait_until(|handle| handle.count("published") == 1).await;
-    sharing.shutdown.cancel();
-    sharing.task.await.unwrap().unwrap();
-    let again: Vec<CrawlState> =
-        states(&sharing.kept).into_iter().filter(|(key, ..)| key.ends_with("/1")).map(|(.., state)| state).collect();
-    assert_eq!((again.len(), again[0].etag.as_deref()), (1, Some("\"1\"")));
-    assert_eq!((site.asked("/1"), site.asked("/2")), (0, 1));
-}
-
-#[tokio::test]
-async fn a_visit_written_down_late_by_the_last_owner_is_not_made_again() {
-    let (site, other) = two_sites().await;
-    let now = Clock::start().now();
-    let unvisited = ledger::state("list", Role::Page, &Memory::default(), now + HOUR);
-    let memory = Memory { etag: Some("\"1\"".to_owned()), interval: Some(HOUR), ..Memory::default() };
-    let visited = ledger::state("list", Role::Page, &memory, now + HOUR);
-    let (to, from) = mpsc::channel(8);
-    to.send(Share::Assigned(vec![site.partition()], vec![(site.url("/1"), unvisited.clone())])).await.unwrap();
-    to.send(Share::Written(site.url("/1"), Box::new(visited), true)).await.unwrap();
-    // Another instance finds the link: had the visit not been learned, this would not be answered.
-    to.send(Share::Written(site.url("/1"), Box::new(unvisited), false)).await.unwrap();
-    to.send(Share::Written(
-        site.url("/2"),
-        Box::new(ledger::state("list", Role::Page, &Memory::default(), now)),
-        false,
-    ))
-    .await
-    .unwrap();
-    let sharing = setup(&[&site], false).start_sharing(vec![list(&other)], PARTITIONS, from);
+    teller.assign([site.partition()], known).await;
+    let links = vec![(site.url("/1"), found.clone()), (site.url("/2"), found)];
+    teller.to.send(Share::Followed(Followed { links, ..Followed::default() })).await.unwrap();
+    let sharing = setup(&[&site], false).start_sharing(vec![spec], PARTITIONS, group);
     sharing.handle.wait_until(|handle| handle.count("published") == 1).await;
     sharing.shutdown.cancel();
     sharing.task.await.unwrap().unwrap();
     assert_eq!((site.asked("/1"), site.asked("/2")), (0, 1));
-    let again = states(&sharing.kept).into_iter().find(|(key, ..)| key.ends_with("/1")).unwrap();
-    assert_eq!(again.2.etag.as_deref(), Some("\"1\""));
+    assert!(states(&sharing.kept).iter().all(|(key, ..)| !key.ends_with("/1")), "its record is not overwritten");
+    let publications = sharing.kept.0.lock();
+    let taken = publications.iter().filter_map(|publication| match publication {
+        Publication::Taken { key, .. } => Some(key.clone()),
+        _ => None,
+    });
+    assert_eq!(taken.collect::<Vec<_>>(), [format!("link:{}", site.url("/1")), format!("link:{}", site.url("/2"))]);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use recipes::RawPage;
 use tracing::warn;
 
-use super::visits::identity;
+use super::visits::{identity, short};
 use super::{Crawl, Origin, Told};
 use crate::clock::Moment;
 use crate::content::ContentHash;
@@ -45,8 +45,9 @@ impl<P: Publisher> Crawl<P> {
 
     pub(super) fn on_local(&mut self, source: SourceId, item: LocalItem) {
         match item {
-            LocalItem::Url(url) => {
-                let records = self.offer(&[Link::new(url, Role::Page)], source);
+            LocalItem::Urls(urls) => {
+                let links: Vec<Link> = urls.into_iter().map(|url| Link::new(url, Role::Page)).collect();
+                let records = self.offer(&links, source);
                 self.publish_states(self.partition_of_files(), records);
             }
             LocalItem::Bad { what, reason } => {
@@ -73,7 +74,8 @@ impl<P: Publisher> Crawl<P> {
 
     fn on_file(&mut self, source: SourceId, page: FilePage, path: &str, content: ContentHash) {
         let identity = identity(path);
-        match self.contents.get(&identity) {
+        let content = short(&content);
+        match self.files.get(&identity) {
             None => self.sources.found(source, 1),
             Some(known) if *known == content => return self.sources.unchanged(source),
             Some(_) => {}

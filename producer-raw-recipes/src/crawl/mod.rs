@@ -7,10 +7,13 @@ mod files;
 mod reload;
 mod share;
 mod visits;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use window::Window;
 
 use service_kit::Failure;
 use service_kit::kafka::SendError;
@@ -20,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::clock::{Clock, Moment};
-use crate::content::ContentHash;
 use crate::fetch_error::FetchError;
 use crate::fetcher::Fetcher;
 use crate::frontier::{Bounds, Frontier, Memory, Next, RobotsAnswer, RobotsJob, SourceId, Visit};
@@ -29,7 +31,10 @@ use crate::local::LocalItem;
 use crate::membership::Share;
 use crate::politeness::Lesson;
 use crate::publisher::{Publication, Publisher};
+use crate::recent::Recent;
 use crate::recrawl::Intervals;
+use crate::scan::ScanRequest;
+use crate::shelf::SharedShelf;
 use crate::source::SourceSpec;
 use crate::status::Sources;
 
@@ -57,6 +62,9 @@ pub struct CrawlSettings {
     pub retries: u32,
     /// Largest page in bytes, for files too.
     pub page_bytes: usize,
+    /// Most URLs that are in memory as a whole, where hosts are shared; the others stand on `crawl_urls` until they are
+    /// due.
+    pub room: usize,
     /// Bounds of the frontier.
     pub bounds: Bounds,
 }
@@ -65,8 +73,12 @@ pub struct CrawlSettings {
 pub struct Sharing {
     /// Partitions of `crawl_urls`.
     pub partitions: i32,
-    /// Tells of partitions that come and go.
+    /// Tells of partitions that come and go, and what scans found.
     pub from: mpsc::Receiver<Share>,
+    /// The known URLs, in memory or not.
+    pub shelf: SharedShelf,
+    /// Takes requests for scans; one at a time.
+    pub scans: mpsc::Sender<ScanRequest>,
 }
 
 /// A crawl at work.
@@ -86,8 +98,11 @@ pub struct Crawl<P> {
     locals_open: usize,
     locals_due: Vec<(Moment, SourceId)>,
     walking: HashSet<SourceId>,
-    /// Content last published, by hash of the key, or of a file's path.
-    contents: HashMap<u64, ContentHash>,
+    /// Content published lately, by hash of the key.
+    contents: Recent<u64>,
+    /// Content last published of each file, by hash of its path.
+    files: HashMap<u64, u64>,
+    window: Window,
     /// None when this instance has all hosts and forgets them at its end.
     sharing: Option<Sharing>,
     /// Partitions that are this instance's, and whether it had any yet.
@@ -96,7 +111,7 @@ pub struct Crawl<P> {
     /// When the loop last went round.
     turned: Moment,
     /// Links that their owners were told of, by hash.
-    told: HashSet<u64>,
+    told: Recent<()>,
     /// Sources that are no more; their numbers stay taken.
     retired: HashSet<SourceId>,
     /// New versions of the sources file.
@@ -113,7 +128,7 @@ struct Published {
     source: SourceId,
     key: String,
     identity: u64,
-    content: Option<ContentHash>,
+    content: Option<u64>,
     result: Result<(), SendError>,
 }
 
@@ -149,7 +164,6 @@ impl<P: Publisher> Crawl<P> {
         let clock = Clock::start();
         Self {
             frontier: Frontier::new(settings.bounds.clone()),
-            settings,
             specs: specs.into_iter().map(Arc::new).collect(),
             fetcher,
             publisher,
@@ -162,12 +176,15 @@ impl<P: Publisher> Crawl<P> {
             locals_open: 0,
             locals_due: Vec::new(),
             walking: HashSet::new(),
-            contents: HashMap::new(),
+            contents: Recent::default(),
+            files: HashMap::new(),
+            window: Window::new(settings.room),
+            settings,
             sharing: None,
             owned: HashSet::new(),
             joined: false,
             turned: clock.now(),
-            told: HashSet::new(),
+            told: Recent::default(),
             retired: HashSet::new(),
             reloads: None,
         }
@@ -199,12 +216,13 @@ impl<P: Publisher> Crawl<P> {
         let idle = if self.sharing.is_some() { TURN } else { IDLE };
         loop {
             self.notice_stand_still();
+            let refill = self.refill();
             let wake = self.dispatch();
             if self.settings.once && self.is_done() {
                 return Ok(());
             }
             let now = self.clock.now();
-            let wake = wake.into_iter().chain(self.locals_due.iter().map(|(due, _)| *due)).min();
+            let wake = wake.into_iter().chain(refill).chain(self.locals_due.iter().map(|(due, _)| *due)).min();
             let sleep = tokio::time::sleep(wake.map_or(idle, |wake| wake.since(now).min(idle)));
             let has_room = self.has_room();
             tokio::select! {
@@ -232,7 +250,7 @@ impl<P: Publisher> Crawl<P> {
 
     fn is_done(&self) -> bool {
         let idle = self.fetches.is_empty() && self.publishes.is_empty() && self.locals_open == 0;
-        self.joined && idle && self.frontier.open() == 0
+        self.joined && idle && self.frontier.open() == 0 && self.has_seen_all()
     }
 
     /// Whether more pages can be held in memory.
@@ -300,7 +318,7 @@ struct Told {
     source: SourceId,
     key: String,
     identity: u64,
-    content: Option<ContentHash>,
+    content: Option<u64>,
 }
 
 fn died(error: tokio::task::JoinError) -> Failure {

@@ -66,6 +66,9 @@ impl<P: Publisher> Crawl<P> {
         self.retired.insert(source);
         self.sources.retire(source);
         self.locals_due.retain(|(_, planned)| *planned != source);
-        self.frontier.forget(|_, of| of == source);
+        // Another source may find them.
+        for url in self.frontier.forget(|_, of| of == source) {
+            self.forget(&url);
+        }
     }
 }

@@ -7,19 +7,17 @@ use recipes::CrawlState;
 use tracing::{info, warn};
 use url::Url;
 
-use super::visits::identity;
+use super::visits::{identity, short};
 use super::{Crawl, Origin, Sharing, Told};
 use crate::clock::Moment;
 use crate::frontier::{Memory, Offer, SourceId};
-use crate::ledger;
-use crate::membership::Share;
+use crate::ledger::{self, LINK};
+use crate::membership::{Assigned, Share};
 use crate::publisher::{Publication, Publisher};
 use crate::source::Link;
 
 /// Added to a host's delay when it is taken over: the instance that had it may have asked it in the moment it was told.
 const TAKEOVER: Duration = Duration::from_millis(500);
-/// Most links that are remembered as told to other instances.
-const MAX_TOLD: usize = 1_000_000;
 
 /// What happens next to the instance's share; never, when it shares with nobody.
 pub(super) async fn next(sharing: &mut Option<Sharing>) -> Option<Share> {
@@ -32,36 +30,40 @@ pub(super) async fn next(sharing: &mut Option<Sharing>) -> Option<Share> {
 impl<P: Publisher> Crawl<P> {
     pub(super) fn on_share(&mut self, share: Share) {
         match share {
-            Share::Assigned(partitions, known) => self.assigned(&partitions, known),
+            Share::Assigned(assigned) => self.assigned(*assigned),
             Share::Revoked(partitions, done) => {
                 info!(?partitions, "hosts handed over");
                 for partition in &partitions {
                     self.owned.remove(partition);
                 }
                 let count = self.partitions();
-                self.frontier.forget(|url, _| partitions.contains(&ledger::partition(url, count)));
+                // The shelf's part goes with the partitions.
+                let _ = self.frontier.forget(|url, _| partitions.contains(&ledger::partition(url, count)));
                 // The other side may have stopped waiting.
                 let _ = done.send(());
             }
-            Share::Written(url, state, own) => self.told_of(url, &state, own),
+            Share::Followed(followed) => self.on_followed(followed),
+            Share::Found(found) => self.on_found(found),
+            Share::Scanned(end) => self.on_scanned(end),
         }
     }
 
-    fn assigned(&mut self, partitions: &[i32], known: Vec<(Url, CrawlState)>) {
-        info!(?partitions, urls = known.len(), "hosts taken over");
+    fn assigned(&mut self, assigned: Assigned) {
+        let Assigned { partitions, known, pages, turns, links } = assigned;
+        info!(?partitions, urls = self.known(), "hosts taken over");
         self.owned.extend(partitions);
         let now = self.clock.now();
         let from = now + self.settings.bounds.politeness.delay + TAKEOVER;
         self.frontier.hold_new_hosts(from);
-        let mut holds = Vec::new();
         for (url, state) in known {
-            if state.role == ledger::ROBOTS {
-                holds.push((url, state));
-            } else {
-                self.restore(url, &state, now);
+            if let Some(source) = self.restore(url, &state, now, None)
+                && ledger::is_page(&state)
+            {
+                self.sources.found(source, 1);
             }
         }
-        for (url, state) in holds {
+        self.count_pages(&pages);
+        for (url, state) in turns {
             let crawl_delay = state.crawl_delay_ms.map(Duration::from_millis);
             let not_before = state.next_fetch_at.map_or(Moment(0), Moment::from);
             self.frontier.hold(&url, not_before, crawl_delay);
@@ -70,56 +72,60 @@ impl<P: Publisher> Crawl<P> {
                 self.frontier.hold(&url, now + delay + TAKEOVER, None);
             }
         }
+        for (url, state) in links {
+            self.take_link(url, &state);
+        }
         self.joined = true;
         self.begin_sources();
     }
 
-    /// Takes over a URL. Its source may be gone from the settings: then it is left alone, and its record stays.
-    fn restore(&mut self, url: Url, state: &CrawlState, now: Moment) {
-        let source = self.source_named(&state.source);
-        let (Some(source), Some((role, memory, next))) = (source, ledger::read(state)) else { return };
+    /// Takes over a URL, to be visited when it is due or at that moment; gives its source. Where that is gone from the
+    /// settings, its record stays, and the URL is not known until another source finds it.
+    pub(super) fn restore(
+        &mut self,
+        url: Url,
+        state: &CrawlState,
+        now: Moment,
+        at: Option<Moment>,
+    ) -> Option<SourceId> {
+        let Some(source) = self.source_named(&state.source) else {
+            self.forget(&url);
+            return None;
+        };
+        let (role, memory, next) = ledger::read(state)?;
         // So that a page that is found under another address too is not published anew.
-        let key = memory.published_as.as_deref().unwrap_or(url.as_str());
-        self.contents.extend(memory.content.map(|content| (identity(key), content)));
+        if let Some(content) = &memory.content {
+            let key = memory.published_as.as_deref().unwrap_or(url.as_str());
+            self.contents.insert(identity(key), short(content));
+        }
         let shortest = self.specs[source].interval.unwrap_or(self.settings.intervals.shortest);
         let longest = if role.is_directory() { shortest } else { self.settings.intervals.longest.max(shortest) };
         // A pass visits everything, with the validators that are known; and nobody waits longer than the settings say
         // now, whatever they said when the record was written.
-        let due = if self.settings.once { now } else { next.min(now + longest) };
+        let due = if self.settings.once { now } else { at.unwrap_or(next).min(now + longest) };
         if let (0, Some(interval)) = (role.depth(), memory.interval) {
             self.sources.known(source, next - interval, due);
         }
-        if !self.frontier.restore(url, role, source, memory, due) {
+        if !self.frontier.restore(url.clone(), role, source, memory, due) {
             warn!(source = state.source, "the frontier is full; URLs are left out until there is room");
-        } else if role.is_published() {
-            self.sources.found(source, 1);
+            return None;
         }
+        self.lift(&url);
+        Some(source)
     }
 
-    /// A record about one of our URLs was written.
-    fn told_of(&mut self, url: Url, state: &CrawlState, own: bool) {
-        if !self.owns(&url) || state.role == ledger::ROBOTS {
+    /// Another instance found a link to one of our hosts: it becomes a URL of ours, and its own record goes.
+    pub(super) fn take_link(&mut self, url: Url, state: &CrawlState) {
+        let partition = self.partition(&url);
+        if !self.owned.contains(&partition) {
             return;
         }
-        let is_visit = state.interval_s.is_some();
-        match self.frontier.record(&url) {
-            None => self.restore(url, state, self.clock.now()),
-            // Its last owner was still writing down a visit when we read what was known.
-            Some((.., memory, _)) if memory == Memory::default() => {
-                if let (true, Some((_, memory, next))) = (is_visit, ledger::read(state)) {
-                    let next = if self.settings.once { Moment::NEVER } else { next };
-                    self.frontier.learn(&url, memory, next);
-                }
-            }
-            // Another instance found a link and did not know what is known of it; its record now stands in place of
-            // ours, so that is written again.
-            Some((role, source, memory, due)) if !own && !is_visit => {
-                let record = ledger::state(&self.specs[source].name, role, &memory, due);
-                let again = self.record(&url, record);
-                self.publish_states(self.partition(&url), again.into_iter().collect());
-            }
-            Some(_) => {}
+        let told = Publication::Taken { key: format!("{LINK}{url}"), partition };
+        let mut records = vec![told];
+        if let (Some(source), Some((role, ..))) = (self.source_named(&state.source), ledger::read(state)) {
+            records.extend(self.offer(&[Link::new(url, role)], source));
         }
+        self.publish_states(partition, records);
     }
 
     /// Begins the sources that are this instance's: each where its own host is.
@@ -131,7 +137,11 @@ impl<P: Publisher> Crawl<P> {
             }
             match self.specs[source].seed() {
                 Some(seed) if self.owns(&seed.url) => {
+                    if self.sharing.is_some() && self.knows(&seed.url) {
+                        continue;
+                    }
                     let offer = self.frontier.offer(&seed, source, now);
+                    self.hold(&seed.url);
                     if seed.role.is_published() && offer == Offer::New {
                         self.sources.found(source, 1);
                     }
@@ -167,10 +177,17 @@ impl<P: Publisher> Crawl<P> {
         self.sharing.as_ref().map_or(1, |sharing| sharing.partitions)
     }
 
-    /// The record of a URL; none when nothing is remembered.
-    pub(super) fn record(&self, url: &Url, state: CrawlState) -> Option<Publication> {
+    /// The record of a URL, or of a link for another instance; none when nothing is remembered.
+    pub(super) fn record(&mut self, url: &Url, state: CrawlState) -> Option<Publication> {
         let partitions = self.sharing.as_ref()?.partitions;
-        Some(Publication::State { key: url.as_str().to_owned(), partition: ledger::partition(url, partitions), state })
+        let partition = ledger::partition(url, partitions);
+        if self.owned.contains(&partition) {
+            if state.role != ledger::ROBOTS {
+                self.hold(url);
+            }
+            return Some(Publication::State { key: url.as_str().to_owned(), partition, state });
+        }
+        Some(Publication::State { key: format!("{LINK}{url}"), partition, state })
     }
 
     /// The record that remembers a host's turn, for the instance that takes it over.
@@ -208,25 +225,37 @@ impl<P: Publisher> Crawl<P> {
         let known = self.sources.pages(source);
         let mut seen = HashSet::new();
         for link in links.iter().filter(|link| seen.insert(&link.url)) {
-            if link.role.is_published() && known + new >= budget && !self.frontier.knows(&link.url) {
+            let is_known = self.owns(&link.url) && self.knows(&link.url);
+            if !is_known && link.role.is_published() && known + new >= budget {
                 full += 1;
                 continue;
             }
-            let is_new = if self.owns(&link.url) {
+            let is_new = if !self.owns(&link.url) {
+                self.told.insert(identity(link.url.as_str()), ()).is_none()
+            } else if is_known && !self.frontier.knows(&link.url) {
+                if let Some(changed) = link.changed {
+                    self.want(&link.url, Moment::from(changed));
+                }
+                false
+            } else if !is_known && self.known() >= self.settings.bounds.urls {
+                full += 1;
+                false
+            } else if !is_known && !self.has_room_for_links() {
+                self.shelve_link();
+                true
+            } else {
                 match self.frontier.offer(link, source, now) {
-                    Offer::New => {
-                        new += u64::from(link.role.is_published());
-                        true
-                    }
+                    Offer::New => true,
                     Offer::Full => {
                         full += 1;
                         false
                     }
                     Offer::Known | Offer::Changed => false,
                 }
-            } else {
-                self.told.len() < MAX_TOLD && self.told.insert(identity(link.url.as_str()))
             };
+            if is_new && self.owns(&link.url) {
+                new += u64::from(link.role.is_published());
+            }
             if is_new {
                 let state = ledger::state(&self.specs[source].name, link.role, &Memory::default(), now);
                 records.extend(self.record(&link.url, state));

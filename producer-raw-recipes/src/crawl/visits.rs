@@ -136,23 +136,19 @@ impl<P: Publisher> Crawl<P> {
             published_as: Some(page.key.clone()).filter(|key| *key != visit.url.as_str()),
         };
         let identity = identity(&page.key);
-        if known.content == Some(page.content) || self.contents.get(&identity) == Some(&page.content) {
+        if known.content == Some(page.content) || self.contents.get(identity) == Some(short(&page.content)) {
             self.sources.unchanged(visit.source);
             self.settle(&visit, memory, Found::Unchanged, publications);
             return;
         }
         // Claimed now, so that the same page found under another address is not published beside it.
-        self.contents.insert(identity, page.content);
+        self.contents.insert(identity, short(&page.content));
         let raw = job::raw_page(&visit.url, &visit.at, &page.document);
         publications.push(Publication::Page { key: page.key, page: raw, body: page.document.body });
-        self.publish_visit(visit, memory, Found::Changed, None, publications, identity, Some(page.content));
+        self.publish_visit(visit, memory, Found::Changed, None, publications, identity);
     }
 
     /// Publishes what a visit brought, and its state after that.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are what a publication consists of, and named at both call sites"
-    )]
     fn publish_visit(
         &mut self,
         visit: Visit,
@@ -161,13 +157,12 @@ impl<P: Publisher> Crawl<P> {
         dead: Option<FetchError>,
         mut publications: Vec<Publication>,
         identity: u64,
-        content: Option<ContentHash>,
     ) {
         let next = self.plan(&visit, &mut memory, found);
         publications.extend(self.state_of(&visit, &memory, next));
         let (of, source, key) = (self.partition(&visit.url), visit.source, visit.url.as_str().to_owned());
         let origin = Origin::Visit(Box::new(Visited { visit, memory, next, dead }));
-        self.publish(of, publications, Told { origin, source, key, identity, content });
+        self.publish(of, publications, Told { origin, source, key, identity, content: None });
     }
 
     pub(super) fn on_published(&mut self, published: Published) -> Result<(), Failure> {
@@ -189,16 +184,16 @@ impl<P: Publisher> Crawl<P> {
             }
             // Its host went to another instance meanwhile, which visits it anew.
             (Origin::Visit(visited), Err(SendError::Lost { .. })) => {
-                self.contents.remove(&identity);
+                self.contents.remove(identity);
                 self.frontier.settled(visited.visit.id, Memory::default(), Moment::NEVER, self.clock.now());
             }
             (Origin::File | Origin::State, Err(SendError::Lost { .. })) => {}
             (Origin::Visit(visited), Err(error)) => {
-                self.contents.remove(&identity);
+                self.contents.remove(identity);
                 self.give_up(visited.visit, FetchError::Unpublished(error.to_string()));
             }
             (Origin::File, Ok(())) => {
-                self.contents.extend(content.map(|content| (identity, content)));
+                self.files.extend(content.map(|content| (identity, content)));
                 self.sources.published(source);
             }
             (Origin::File, Err(error)) => {
@@ -262,7 +257,7 @@ impl<P: Publisher> Crawl<P> {
         };
         let identity = identity(&url);
         let letter = Publication::Dead { key: url, page, reason: error.to_string(), attempts: 1 };
-        self.publish_visit(visit, memory, Found::Failed, Some(error), vec![letter], identity, None);
+        self.publish_visit(visit, memory, Found::Failed, Some(error), vec![letter], identity);
     }
 
     /// Ends a visit that leaves nothing but what is known: records of links it gave, and its own.
@@ -289,16 +284,21 @@ impl<P: Publisher> Crawl<P> {
 
     fn finish(&mut self, visit: &Visit, memory: Memory, next: Moment) {
         let next = if self.settings.once { Moment::NEVER } else { next };
-        self.frontier.settled(visit.id, memory, next, self.clock.now());
+        self.settle_in_window(visit, memory, next);
     }
 
-    fn state_of(&self, visit: &Visit, memory: &Memory, next: Moment) -> Option<Publication> {
+    fn state_of(&mut self, visit: &Visit, memory: &Memory, next: Moment) -> Option<Publication> {
         if !self.owns(&visit.url) {
             return None; // handed over meanwhile; the new owner's record stands
         }
         let state = ledger::state(&self.specs[visit.source].name, visit.role, memory, next);
         self.record(&visit.url, state)
     }
+}
+
+/// The part of a hash that is kept to compare with.
+pub(super) fn short(content: &ContentHash) -> u64 {
+    content.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 /// A number that stands for a key or path.

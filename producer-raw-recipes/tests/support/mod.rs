@@ -10,18 +10,23 @@ use producer_raw_recipes::address::AllowedPrivate;
 use producer_raw_recipes::crawl::{Crawl, CrawlSettings, Sharing};
 use producer_raw_recipes::fetcher::{FetchLimits, Fetcher};
 use producer_raw_recipes::frontier::Bounds;
-use producer_raw_recipes::membership::Share;
+use producer_raw_recipes::ledger;
+use producer_raw_recipes::membership::{Assigned, Share};
 use producer_raw_recipes::politeness::Limits;
 use producer_raw_recipes::publisher::{Publication, Publisher};
 use producer_raw_recipes::recrawl::Intervals;
+use producer_raw_recipes::scan::ScanRequest;
 use producer_raw_recipes::settings::own_limits;
+use producer_raw_recipes::shelf::{SharedShelf, Shelf, Stand};
 use producer_raw_recipes::source::SourceSpec;
 use producer_raw_recipes::status::{SourceStatus, Sources};
+use recipes::CrawlState;
 use service_kit::Handle;
 use service_kit::kafka::SendError;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// Keeps what is published, in order.
 #[derive(Clone, Default)]
@@ -55,7 +60,7 @@ impl Kept {
         let publications = self.0.lock();
         let dead = publications.iter().filter_map(|publication| match publication {
             Publication::Dead { key, reason, .. } => Some((key.clone(), reason.clone())),
-            Publication::Page { .. } | Publication::State { .. } => None,
+            Publication::Page { .. } | Publication::State { .. } | Publication::Taken { .. } => None,
         });
         dead.collect()
     }
@@ -87,6 +92,7 @@ impl Setup {
             concurrency: 32,
             retries: 1,
             page_bytes: fetch.page_bytes,
+            room: 10_000,
             bounds,
         };
         Self { crawl, fetch, allow_private: vec!["*".to_owned()], handle: Handle::new("test") }
@@ -112,10 +118,11 @@ impl Setup {
     }
 
     /// Starts a crawl whose share of the hosts is told by the test.
-    pub fn start_sharing(self, specs: Vec<SourceSpec>, partitions: i32, from: mpsc::Receiver<Share>) -> Started {
+    pub fn start_sharing(self, specs: Vec<SourceSpec>, partitions: i32, group: Group) -> Started {
         let (crawl, kept, sources) = self.build(specs);
         let shutdown = CancellationToken::new();
-        let (crawl, token) = (crawl.sharing(Sharing { partitions, from }), shutdown.clone());
+        let Group { from, shelf, scans, .. } = group;
+        let (crawl, token) = (crawl.sharing(Sharing { partitions, from, shelf, scans }), shutdown.clone());
         let task = tokio::spawn(async move { crawl.run(token).await });
         Started { kept, sources, handle: self.handle, shutdown, task }
     }
@@ -135,6 +142,45 @@ impl Setup {
         let limit = tokio::time::timeout(Duration::from_secs(120), started.task);
         limit.await.expect("the pass ends by itself").unwrap().unwrap();
         (started.kept, started.sources.all())
+    }
+}
+
+/// The crawl's ends of a group that the test plays, and the test's own end.
+pub struct Group {
+    pub from: mpsc::Receiver<Share>,
+    pub shelf: SharedShelf,
+    pub scans: mpsc::Sender<ScanRequest>,
+}
+
+/// What the test tells a crawl.
+pub struct Teller {
+    pub to: mpsc::Sender<Share>,
+    pub shelf: SharedShelf,
+    partitions: i32,
+    /// Nothing is scanned: what is known has room in memory.
+    _scans: mpsc::Receiver<ScanRequest>,
+}
+
+impl Teller {
+    pub fn new(partitions: i32) -> (Self, Group) {
+        let (to, from) = mpsc::channel(8);
+        let (scans, _scans) = mpsc::channel(1);
+        let shelf = Shelf::shared();
+        (Self { to, shelf: Arc::clone(&shelf), partitions, _scans }, Group { from, shelf, scans })
+    }
+
+    /// These partitions come, with what is known of their URLs.
+    pub async fn assign(&self, partitions: impl IntoIterator<Item = i32>, known: Vec<(Url, CrawlState)>) {
+        let partitions: Vec<i32> = partitions.into_iter().collect();
+        {
+            let mut shelf = self.shelf.lock();
+            partitions.iter().for_each(|partition| shelf.add(*partition));
+            for (offset, (url, _)) in (0..).zip(&known) {
+                shelf.stands(ledger::partition(url, self.partitions), url.as_str(), Stand::at(offset));
+            }
+        }
+        let assigned = Assigned { partitions, known, ..Assigned::default() };
+        self.to.send(Share::Assigned(Box::new(assigned))).await.unwrap();
     }
 }
 

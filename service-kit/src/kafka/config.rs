@@ -196,6 +196,7 @@ impl KafkaSettings {
         config
             // The end of a partition is told by an empty answer, which should not be long in coming.
             .set("fetch.wait.max.ms", "10")
+            .set("queued.max.messages.kbytes", "8192")
             .set("auto.offset.reset", "earliest");
         self.over(&mut config, service);
         config

@@ -1,6 +1,7 @@
 //! Reading topics outside a group: a table once from start to end, or the newest records and all that follow.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -86,6 +87,9 @@ impl Kafka {
         reader.assign(&places).map_err(|error| unreadable(topic, &error))?;
         let (mut count, mut heard) = (0, Instant::now());
         while !open.is_empty() {
+            if shutdown.is_cancelled() {
+                return Err(TableError::Stopped(topic.to_owned()));
+            }
             match reader.poll(POLL) {
                 Some(Ok(message)) => {
                     each(Record::read(&message, Place::new(topic, message.partition())));
@@ -93,18 +97,56 @@ impl Kafka {
                     heard = Instant::now();
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
-                _ if shutdown.is_cancelled() => return Err(TableError::Stopped(topic.to_owned())),
                 Some(Err(error)) if heard.elapsed() > SILENCE => return Err(unreadable(topic, &error)),
-                None if heard.elapsed() > SILENCE => {
-                    return Err(TableError::Unreadable {
-                        topic: topic.to_owned(),
-                        reason: "no answer for 60 s".to_owned(),
-                    });
-                }
+                None if heard.elapsed() > SILENCE => return Err(silent(topic)),
                 _ => {}
             }
         }
         Ok(count)
+    }
+
+    /// Reads a partition from an offset to its end, or until told to stop; gives the offset to go on at then. What open
+    /// transactions have written is not read. Blocks.
+    ///
+    /// # Errors
+    /// [`TableError`]; records already given stay given.
+    pub fn scan(
+        &self,
+        place: &Place,
+        from: i64,
+        shutdown: &CancellationToken,
+        mut each: impl FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<Option<i64>, TableError> {
+        let topic = &*place.topic;
+        let reader = self.reader(topic)?;
+        let (low, high) = watermarks(&reader, topic, place.partition)?;
+        if from.max(low) >= high {
+            return Ok(None);
+        }
+        let mut places = TopicPartitionList::new();
+        // Cannot fail: the offset is not below the watermark.
+        let _ = places.add_partition_offset(topic, place.partition, Offset::Offset(from.max(low)));
+        reader.assign(&places).map_err(|error| unreadable(topic, &error))?;
+        let mut heard = Instant::now();
+        loop {
+            if shutdown.is_cancelled() {
+                return Err(TableError::Stopped(topic.to_owned()));
+            }
+            match reader.poll(POLL) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let record = Record::read(&message, place.clone());
+                    let next = record.offset + 1;
+                    if each(record).is_break() {
+                        return Ok(Some(next));
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) if heard.elapsed() > SILENCE => return Err(unreadable(topic, &error)),
+                None if heard.elapsed() > SILENCE => return Err(silent(topic)),
+                _ => {}
+            }
+        }
     }
 
     /// Reads the record at an offset; none when there is none any more. Blocks.
@@ -216,6 +258,10 @@ fn partitions(reader: &BaseConsumer<Context>, topic: &str) -> Result<Vec<i32>, T
 
 fn watermarks(reader: &BaseConsumer<Context>, topic: &str, partition: i32) -> Result<(i64, i64), TableError> {
     reader.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(|error| unreadable(topic, &error))
+}
+
+fn silent(topic: &str) -> TableError {
+    TableError::Unreadable { topic: topic.to_owned(), reason: "no answer for 60 s".to_owned() }
 }
 
 fn unreadable(topic: &str, error: &KafkaError) -> TableError {
