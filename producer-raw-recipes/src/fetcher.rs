@@ -2,12 +2,14 @@
 //! addresses. Redirects are answers here: the crawl follows them, so that each hop waits its turn at its own host.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Response, StatusCode};
 use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
@@ -16,6 +18,11 @@ use crate::fetch_error::FetchError;
 
 /// Variables that name a proxy.
 const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// KiB of sources' documents that are in memory at once; one always fits.
+const DOCUMENTS_KIB: u32 = 8 * 1024;
+/// What a document counts for that does not say how long it is, in bytes.
+const UNSAID: u64 = 256 * 1024;
 
 /// How requests are made.
 #[derive(Debug, Clone)]
@@ -95,6 +102,8 @@ pub struct Document {
     pub last_modified: Option<String>,
     /// When the answer was complete.
     pub fetched_at: OffsetDateTime,
+    /// Its part of what documents of sources may take in memory, until the last copy is dropped.
+    pub held: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// Makes requests.
@@ -107,6 +116,8 @@ pub struct Fetcher {
     through_proxy: bool,
     allowed: AllowedPrivate,
     limits: FetchLimits,
+    /// KiB of sources' own documents that may be in memory: each leads to many links, which take several times as much.
+    documents: Arc<Semaphore>,
 }
 
 impl Fetcher {
@@ -144,7 +155,8 @@ impl Fetcher {
             // With a proxy the only name resolved here is the proxy's own, which the operator trusts.
             builder(PublicResolver { allowed: AllowedPrivate::new(&["*".to_owned()]) }).build()?
         };
-        Ok(Self { client, direct, through_proxy: !proxies.is_empty(), allowed, limits })
+        let documents = Arc::new(Semaphore::new(DOCUMENTS_KIB as usize));
+        Ok(Self { client, direct, through_proxy: !proxies.is_empty(), allowed, limits, documents })
     }
 
     /// Asks for a URL.
@@ -172,7 +184,7 @@ impl Fetcher {
             let retry_after = field(&response, header::RETRY_AFTER).and_then(|value| retry_after(&value));
             return Err(FetchError::Status { status: response.status().as_u16(), retry_after });
         }
-        self.read(response, start + self.limits.whole, want).await.map(Answer::Document)
+        self.read(response, start.elapsed(), want).await.map(Answer::Document)
     }
 
     fn headers(&self, conditions: &Conditions) -> HeaderMap {
@@ -187,7 +199,7 @@ impl Fetcher {
         of_source.chain(own).collect()
     }
 
-    async fn read(&self, mut response: Response, deadline: Instant, want: Want) -> Result<Document, FetchError> {
+    async fn read(&self, mut response: Response, spent: Duration, want: Want) -> Result<Document, FetchError> {
         let content_type = field(&response, header::CONTENT_TYPE);
         let (limit, cut) = match want {
             Want::Html => (self.limits.page_bytes, false),
@@ -201,7 +213,14 @@ impl Fetcher {
         if !cut && response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large);
         }
+        let held = match want {
+            Want::Any { .. } => self.hold(response.content_length()).await.map(Arc::new),
+            Want::Html | Want::Prefix { .. } => None,
+        };
+        // Waiting for room is not the server's fault.
+        let deadline = Instant::now() + self.limits.whole.saturating_sub(spent);
         let mut document = Document {
+            held,
             body: Bytes::new(),
             status: response.status().as_u16(),
             etag: field(&response, header::ETAG),
@@ -231,6 +250,14 @@ impl Fetcher {
         document.body = body.freeze();
         document.fetched_at = OffsetDateTime::now_utc();
         Ok(document)
+    }
+
+    /// Waits for room for a document of a source. What does not say how long it is counts as a middling one.
+    async fn hold(&self, length: Option<u64>) -> Option<OwnedSemaphorePermit> {
+        let kib = length.unwrap_or(UNSAID).div_ceil(1024).clamp(1, DOCUMENTS_KIB.into());
+        let kib = u32::try_from(kib).unwrap_or(DOCUMENTS_KIB);
+        // The semaphore is never closed.
+        Arc::clone(&self.documents).acquire_many_owned(kib).await.ok()
     }
 
     fn classify(&self, error: &reqwest::Error) -> FetchError {

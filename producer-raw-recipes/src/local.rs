@@ -13,7 +13,7 @@ use crate::source::folder::{self, FilePage};
 use crate::source::{Kind, SourceSpec, url_list, warc};
 
 /// URLs of a file that are handed over at once; those of standard input may come one by one.
-const HANDFUL: usize = 256;
+const HANDFUL: usize = 16;
 
 /// What a file brought.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Every URL that is known, in nine bytes each: a fingerprint, and the offset of its newest record on `crawl_urls` when the
 //! rest of what is known stands there and not in memory.
 //!
-//! With 40 bits of fingerprint in each of 4,096 shards a partition, one in a thousand frontiers of ten million URLs has a
+//! With 40 bits of fingerprint in each of 8,192 shards a partition, hardly one in a thousand frontiers of ten million URLs has a
 //! pair that passes for one.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Moment;
 
-const SHARD_BITS: u32 = 12;
+const SHARD_BITS: u32 = 13;
 const KEY: usize = 5;
 const ENTRY: usize = KEY + 4;
 /// Stands for the offset of a URL that is in memory, or whose record is on its way.
@@ -175,7 +175,7 @@ impl Known {
                 entry[..KEY].copy_from_slice(&key);
                 entry[KEY..].copy_from_slice(&offset.to_le_bytes());
                 if shard.len() == shard.capacity() {
-                    shard.reserve_exact(shard.len() / 16 + 4);
+                    shard.reserve_exact(shard.len() / 8 + 4);
                 }
                 shard.insert(at, entry);
                 self.len += 1;

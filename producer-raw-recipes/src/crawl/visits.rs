@@ -28,6 +28,8 @@ use crate::source::Link;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// In a single pass, how long a host may ask to be left alone before its pages are given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Links of a document that are written at once.
+const MOST_LINKS: usize = 1_000;
 /// Stands for the content of a page that went to the dead letters.
 const DEAD: ContentHash = [0; 32];
 
@@ -109,7 +111,12 @@ impl<P: Publisher> Crawl<P> {
             Fetched::Directory { links, document } => {
                 let memory = Memory { etag: document.etag, last_modified: document.last_modified, ..Memory::default() };
                 debug!(url = %visit.at, links = links.len(), "source read");
-                let records = self.offer(&links, visit.source);
+                let mut records = Vec::new();
+                // Many links are written in parts, in order: the document's own record comes last.
+                for some in links.chunks(MOST_LINKS) {
+                    self.publish_states(self.partition(&visit.url), std::mem::take(&mut records));
+                    records = self.offer(some, visit.source);
+                }
                 self.settle(&visit, memory, Found::Changed, records);
             }
             Fetched::Page(page) => self.on_page(visit, *page),

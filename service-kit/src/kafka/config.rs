@@ -180,6 +180,10 @@ impl KafkaSettings {
             // Instances that come and go leave the others' partitions, and what they hold in memory, alone.
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("queued.max.messages.kbytes", "32768")
+            // Small records take several times their size while they wait.
+            .set("queued.min.messages", "10000")
+            // What is taken out is fetched again at once, and not after a second.
+            .set("fetch.queue.backoff.ms", "10")
             .set("auto.offset.reset", "earliest");
         self.over(&mut config, service);
         config
@@ -196,7 +200,11 @@ impl KafkaSettings {
         config
             // The end of a partition is told by an empty answer, which should not be long in coming.
             .set("fetch.wait.max.ms", "10")
-            .set("queued.max.messages.kbytes", "8192")
+            // Whole topics pass through, and what is small here may be large when it is decompressed.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.min.messages", "2000")
+            .set("max.partition.fetch.bytes", "131072")
+            .set("fetch.queue.backoff.ms", "1")
             .set("auto.offset.reset", "earliest");
         self.over(&mut config, service);
         config
