@@ -94,6 +94,13 @@ impl<P: Publisher> Crawl<P> {
         match fetched {
             Fetched::Redirect(to) => {
                 debug!(from = %visit.at, %to, "redirected");
+                let target = canonical(&to);
+                if visit.role.is_published() && target != *visit.url && self.knows(&target) {
+                    // It is visited for itself, and published once.
+                    self.sources.unchanged(visit.source);
+                    let memory = self.frontier.memory(visit.id).clone();
+                    return self.settle(&visit, memory, Found::Unchanged, Vec::new());
+                }
                 if !self.owns(&to) {
                     return self.hand_over(visit, &to);
                 }
