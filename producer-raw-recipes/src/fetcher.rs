@@ -24,6 +24,9 @@ const DOCUMENTS_KIB: u32 = 8 * 1024;
 /// What a document counts for that does not say how long it is, in bytes.
 const UNSAID: u64 = 256 * 1024;
 
+/// Most bytes that are made room for before they come.
+const MOST_EXPECTED: usize = 256 * 1024;
+
 /// How requests are made.
 #[derive(Debug, Clone)]
 pub struct FetchLimits {
@@ -228,7 +231,9 @@ impl Fetcher {
             content_type,
             fetched_at: OffsetDateTime::now_utc(),
         };
-        let mut body = BytesMut::new();
+        // As much as the server says, so that it is not copied as it grows; a liar gets no more than a page.
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let mut body = BytesMut::with_capacity(expected.min(limit).min(MOST_EXPECTED));
         loop {
             let chunk = match timeout_at(deadline, response.chunk()).await {
                 Ok(chunk) => chunk.map_err(|error| self.classify(&error))?,

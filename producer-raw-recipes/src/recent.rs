@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 /// Entries of a generation; two are kept.
-const GENERATION: usize = 250_000;
+const GENERATION: usize = 100_000;
 
-/// Values by key. The newest quarter of a million stay; of those before, as many again, at least until they are replaced.
+/// Values by key. The newest hundred thousand stay; of those before, as many again, at least until they are replaced.
 #[derive(Debug)]
 pub struct Recent<V> {
     new: HashMap<u64, V>,

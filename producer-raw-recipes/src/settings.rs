@@ -164,7 +164,7 @@ fn read_crawl(from: &mut Source, page_bytes: usize, share: bool) -> CrawlSetting
             are due. Without effect with --frontier memory",
         )
         .within(10..=10_000_000)
-        .or(20_000);
+        .or(10_000);
     let bounds = read_bounds(from, share);
     CrawlSettings {
         once,
@@ -172,7 +172,7 @@ fn read_crawl(from: &mut Source, page_bytes: usize, share: bool) -> CrawlSetting
         concurrency: usize::try_from(concurrency).unwrap_or(128),
         retries: u32::try_from(retries).unwrap_or(2),
         page_bytes,
-        room: usize::try_from(room).unwrap_or(20_000),
+        room: usize::try_from(room).unwrap_or(10_000),
         bounds,
     }
 }

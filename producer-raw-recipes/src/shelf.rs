@@ -15,6 +15,8 @@ use crate::clock::Moment;
 const SHARD_BITS: u32 = 13;
 const KEY: usize = 5;
 const ENTRY: usize = KEY + 4;
+/// Entries of a page.
+const PAGE: usize = 16;
 /// Stands for the offset of a URL that is in memory, or whose record is on its way.
 const ELSEWHERE: u32 = u32::MAX;
 /// Most URLs that are looked for because their source says that they changed.
@@ -141,55 +143,80 @@ impl Stand {
     }
 }
 
-/// One partition's URLs: sorted shards, since hash tables of this many entries have up to half of their room empty.
+/// One partition's URLs: shards of pages that are looked through one after the other. All pages are in one slab, which
+/// takes no more memory than they fill, and leaves no holes between other things as small allocations that grow would.
 #[derive(Debug)]
 struct Known {
-    shards: Vec<Vec<[u8; ENTRY]>>,
+    shards: Vec<Shard>,
+    slab: Vec<[[u8; ENTRY]; PAGE]>,
+    len: usize,
+}
+
+/// Numbers of pages; all but the last are full.
+#[derive(Debug, Default, Clone)]
+struct Shard {
+    pages: Vec<u32>,
     len: usize,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { shards: vec![Vec::new(); 1 << SHARD_BITS], len: 0 }
+        Self { shards: vec![Shard::default(); 1 << SHARD_BITS], slab: Vec::new(), len: 0 }
     }
 }
 
 impl Known {
     fn get(&self, fingerprint: u64) -> Option<u32> {
         let (shard, key) = place(fingerprint);
-        let shard = &self.shards[shard];
-        let at = shard.binary_search_by(|entry| entry[..KEY].cmp(&key)).ok()?;
-        shard[at][KEY..].try_into().map(u32::from_le_bytes).ok()
+        let at = self.find(shard, key)?;
+        self.entry(shard, at)[KEY..].try_into().map(u32::from_le_bytes).ok()
     }
 
     fn set(&mut self, fingerprint: u64, offset: u32) -> bool {
         let (shard, key) = place(fingerprint);
-        let shard = &mut self.shards[shard];
-        match shard.binary_search_by(|entry| entry[..KEY].cmp(&key)) {
-            Ok(at) => {
-                shard[at][KEY..].copy_from_slice(&offset.to_le_bytes());
-                false
-            }
-            Err(at) => {
-                let mut entry = [0; ENTRY];
-                entry[..KEY].copy_from_slice(&key);
-                entry[KEY..].copy_from_slice(&offset.to_le_bytes());
-                if shard.len() == shard.capacity() {
-                    shard.reserve_exact(shard.len() / 8 + 4);
-                }
-                shard.insert(at, entry);
-                self.len += 1;
-                true
-            }
-        }
+        let found = self.find(shard, key);
+        let at = found.unwrap_or_else(|| self.push(shard));
+        let entry = self.entry_mut(shard, at);
+        entry[..KEY].copy_from_slice(&key);
+        entry[KEY..].copy_from_slice(&offset.to_le_bytes());
+        found.is_none()
     }
 
+    /// The last entry takes the place of the one that goes. Its page stays the shard's.
     fn remove(&mut self, fingerprint: u64) {
         let (shard, key) = place(fingerprint);
-        if let Ok(at) = self.shards[shard].binary_search_by(|entry| entry[..KEY].cmp(&key)) {
-            self.shards[shard].remove(at);
-            self.len -= 1;
+        let Some(at) = self.find(shard, key) else { return };
+        let last = *self.entry(shard, self.shards[shard].len - 1);
+        *self.entry_mut(shard, at) = last;
+        self.shards[shard].len -= 1;
+        self.len -= 1;
+    }
+
+    fn find(&self, shard: usize, key: [u8; KEY]) -> Option<usize> {
+        let Shard { pages, len } = &self.shards[shard];
+        let entries = pages.iter().flat_map(|page| &self.slab[*page as usize]).take(*len);
+        entries.into_iter().position(|entry| entry[..KEY] == key)
+    }
+
+    /// Makes room for another entry in a shard; gives its number.
+    fn push(&mut self, shard: usize) -> usize {
+        let shard = &mut self.shards[shard];
+        if shard.len == PAGE * shard.pages.len() {
+            // A slab of four billion pages is more than any memory holds.
+            shard.pages.push(u32::try_from(self.slab.len()).unwrap_or(u32::MAX));
+            self.slab.push([[0; ENTRY]; PAGE]);
         }
+        shard.len += 1;
+        self.len += 1;
+        shard.len - 1
+    }
+
+    fn entry(&self, shard: usize, at: usize) -> &[u8; ENTRY] {
+        &self.slab[self.shards[shard].pages[at / PAGE] as usize][at % PAGE]
+    }
+
+    fn entry_mut(&mut self, shard: usize, at: usize) -> &mut [u8; ENTRY] {
+        &mut self.slab[self.shards[shard].pages[at / PAGE] as usize][at % PAGE]
     }
 }
 

@@ -274,7 +274,7 @@ impl<P: Publisher> Crawl<P> {
         if !pages.is_empty() {
             info!(urls = self.known(), room = self.settings.room, "more URLs than have room in memory");
         }
-        self.window.exhausted = false;
-        self.window.look_at(Moment(0));
+        // A scan under way does not see the partitions that came.
+        self.window.shelved(self.clock.now());
     }
 }
