@@ -1,8 +1,8 @@
 //! Every URL that is known, in nine bytes each: a fingerprint, and the offset of its newest record on `crawl_urls` when the
 //! rest of what is known stands there and not in memory.
 //!
-//! With 40 bits of fingerprint in each of 8,192 shards a partition, hardly one in a thousand frontiers of ten million URLs has a
-//! pair that passes for one.
+//! With 40 bits of fingerprint in each of 16,384 shards a partition, hardly one in a thousand frontiers of ten million
+//! URLs has a pair that passes for one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Moment;
 
-const SHARD_BITS: u32 = 13;
+const SHARD_BITS: u32 = 14;
 const KEY: usize = 5;
 const ENTRY: usize = KEY + 4;
 /// Entries of a page.
