@@ -82,24 +82,15 @@ impl Frontier {
         Some((Arc::clone(&entry.url), entry.record))
     }
 
-    /// Takes out of memory what is known of URLs whose record stands: of those that have no visit before `horizon`, and of
-    /// the newest of the others while there are more than `most`. Gives when the visit was planned too.
-    pub fn shed(&mut self, horizon: Moment, most: usize) -> Vec<(Arc<Url>, Stand, Moment)> {
+    /// Takes out of memory what is known of URLs that have no visit before `horizon` and whose record stands.
+    pub fn shed(&mut self, horizon: Moment) -> Vec<(Arc<Url>, Stand)> {
         let mut shed = Vec::new();
-        for horizon in [horizon, Moment(0)] {
-            for id in (0..self.entries.len()).rev() {
-                let entry = &self.entries[id];
-                let (false, false, Some(record)) = (entry.gone, entry.visiting, entry.record) else { continue };
-                if entry.due > horizon {
-                    shed.push((Arc::clone(&entry.url), record, entry.due));
-                    self.forget_entry(id);
-                }
-                if horizon == Moment(0) && self.ids.len() <= most {
-                    break;
-                }
-            }
-            if self.ids.len() <= most {
-                break;
+        for id in 0..self.entries.len() {
+            let entry = &self.entries[id];
+            let (false, false, Some(record)) = (entry.gone, entry.visiting, entry.record) else { continue };
+            if entry.due > horizon {
+                shed.push((Arc::clone(&entry.url), record));
+                self.forget_entry(id);
             }
         }
         self.clear_queues();

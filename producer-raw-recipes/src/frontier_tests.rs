@@ -209,28 +209,6 @@ fn a_drained_host_gives_every_visit_back_once() {
 }
 
 #[test]
-fn what_is_not_due_soon_goes_out_of_memory_first_and_only_when_its_record_stands() {
-    let mut frontier = frontier();
-    let now = Moment(1_000_000);
-    for (page, due) in [(0, now), (1, now + SECOND), (2, now + 3600 * SECOND), (3, now), (4, now + 3600 * SECOND)] {
-        let url = Url::parse(&format!("http://own.example/{page}")).unwrap();
-        assert!(frontier.restore(url.clone(), Role::Page, 0, Memory::default(), due));
-        if page != 4 {
-            assert!(frontier.stands(url.as_str(), Stand::at(page)));
-        }
-    }
-    let pages = |shed: Vec<(Arc<Url>, Stand, Moment)>| -> Vec<String> {
-        shed.into_iter().map(|(url, ..)| url.path().to_owned()).collect()
-    };
-    assert_eq!(pages(frontier.shed(now + 60 * SECOND, 100)), ["/2"]);
-    assert_eq!(pages(frontier.shed(now + 60 * SECOND, 3)), ["/3"]);
-    assert_eq!((frontier.len(), frontier.open()), (3, 3));
-    answer_robots(&mut frontier, "", now);
-    assert_eq!(fetch(&mut frontier, now).url.path(), "/0");
-    assert!(matches!(frontier.next(now), Next::Wait(Some(until)) if until == now + SECOND));
-}
-
-#[test]
 fn the_frontier_is_bounded() {
     let mut frontier = frontier();
     for page in 0..1000 {

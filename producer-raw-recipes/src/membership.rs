@@ -66,7 +66,7 @@ pub struct Membership {
     kafka: Kafka,
     shutdown: CancellationToken,
     shelf: SharedShelf,
-    /// Most URLs that the memory may ever have room for.
+    /// Most URLs that the memory has room for.
     room: usize,
     to: mpsc::Sender<Share>,
     /// Where reading ended at the assignment: records before that are on the shelf.
@@ -192,11 +192,7 @@ impl Reading {
             return;
         }
         self.known.insert(url, state);
-        let is_crowded = {
-            let shelf = shelf.lock();
-            shelf.len() > shelf.room(room)
-        };
-        if is_crowded {
+        if shelf.lock().len() > room {
             self.crowded = true;
             for state in std::mem::take(&mut self.known).into_values() {
                 self.count(&state);

@@ -160,11 +160,11 @@ fn read_crawl(from: &mut Source, page_bytes: usize, share: bool) -> CrawlSetting
     let room = from
         .get::<u64>(
             "max_urls_in_memory",
-            "Most URLs that are in memory with all that is known of them, about a kilobyte each, and fewer the more are \
-            known; the others are read from crawl_urls when they are due. Without effect with --frontier memory",
+            "Most URLs that are in memory with all that is known of them; the others are read from crawl_urls when they \
+            are due. Without effect with --frontier memory",
         )
         .within(10..=10_000_000)
-        .or(120_000);
+        .or(10_000);
     let bounds = read_bounds(from, share);
     CrawlSettings {
         once,
@@ -172,7 +172,7 @@ fn read_crawl(from: &mut Source, page_bytes: usize, share: bool) -> CrawlSetting
         concurrency: usize::try_from(concurrency).unwrap_or(128),
         retries: u32::try_from(retries).unwrap_or(2),
         page_bytes,
-        room: usize::try_from(room).unwrap_or(120_000),
+        room: usize::try_from(room).unwrap_or(10_000),
         bounds,
     }
 }

@@ -57,13 +57,6 @@ impl Shelf {
         self.partitions.values().map(|known| known.len).sum()
     }
 
-    /// How many URLs the memory has room for with all that is known of them: the most it may ever have, less what the
-    /// shelf takes, which is about a ninetieth of that for each URL it knows; but a twelfth at least.
-    #[must_use]
-    pub fn room(&self, most: usize) -> usize {
-        most.saturating_sub(self.len() / 90).max(most / 12).max(1)
-    }
-
     /// Whether none is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -257,18 +250,6 @@ mod tests {
         assert_eq!(shelf.len(), 1);
         shelf.remove(1);
         assert!(!shelf.knows(1, "http://a.example/") && shelf.is_empty());
-    }
-
-    #[test]
-    fn what_the_shelf_takes_is_not_there_for_others() {
-        let mut shelf = Shelf::default();
-        shelf.add(0);
-        assert_eq!((shelf.room(1200), shelf.room(1)), (1200, 1));
-        for url in 0..90_000 {
-            shelf.elsewhere(0, &url.to_string());
-        }
-        assert_eq!((shelf.room(12_000), shelf.room(1200)), (11_000, 200));
-        assert_eq!(shelf.room(600), 50);
     }
 
     #[test]

@@ -69,16 +69,7 @@ impl Window {
 impl<P: Publisher> Crawl<P> {
     /// Whether there are more URLs than are in memory.
     fn is_crowded(&self) -> bool {
-        self.sharing.as_ref().is_some_and(|sharing| {
-            let shelf = sharing.shelf.lock();
-            shelf.len() > shelf.room(self.settings.room)
-        })
-    }
-
-    /// How many URLs the memory has room for.
-    fn room(&self) -> usize {
-        let most = self.settings.room;
-        self.sharing.as_ref().map_or(most, |sharing| sharing.shelf.lock().room(most))
+        self.sharing.as_ref().is_some_and(|sharing| sharing.shelf.lock().len() > self.settings.room)
     }
 
     /// In a single pass: whether everything that is known has been in memory.
@@ -96,10 +87,10 @@ impl<P: Publisher> Crawl<P> {
         if !self.is_crowded() {
             return None;
         }
-        let (now, room) = (self.clock.now(), self.room());
+        let (now, room) = (self.clock.now(), self.settings.room);
         if self.frontier.len() > room / 2 && now >= self.window.next_tidy {
             self.window.next_tidy = now + TIDY;
-            self.tidy(room);
+            self.tidy();
         }
         let sharing = self.sharing.as_ref()?;
         if self.window.scanning || self.frontier.len() > room / 2 {
@@ -111,7 +102,7 @@ impl<P: Publisher> Crawl<P> {
         let request = ScanRequest {
             partitions: self.owned.iter().copied().collect(),
             due: if self.settings.once { Moment::NEVER } else { self.horizon() },
-            most: room.saturating_sub(self.frontier.len()),
+            most: room - self.frontier.len(),
             of_host: self.window.of_host,
         };
         // There is room: one scan at a time. Where nobody scans any more, the crawl is about to end.
@@ -122,10 +113,12 @@ impl<P: Publisher> Crawl<P> {
         None
     }
 
-    fn tidy(&mut self, room: usize) {
-        let shed = self.frontier.shed(self.horizon(), room);
+    fn tidy(&mut self) {
+        let horizon = self.horizon();
+        let shed = self.frontier.shed(horizon);
         debug!(urls = shed.len(), left = self.frontier.len(), "URLs without a visit soon left to crawl_urls");
-        for (url, record, due) in shed {
+        for (url, record) in shed {
+            let due = horizon; // Not before that; the record says when.
             self.stands(&url, record, due);
         }
         if self.frontier.hosts() > MOST_HOSTS {
@@ -138,8 +131,7 @@ impl<P: Publisher> Crawl<P> {
         if let Some(sharing) = &self.sharing {
             sharing.shelf.lock().stands(partition, url.as_str(), record);
         }
-        // In a single pass, one without another visit is done.
-        if due != Moment::NEVER {
+        if !self.settings.once {
             self.window.shelved(due);
         }
     }
@@ -153,7 +145,7 @@ impl<P: Publisher> Crawl<P> {
         let Some((url, record)) = self.frontier.settled_away(visit.id) else { return };
         if let Some(record) = record {
             self.stands(&url, record, next);
-        } else if next != Moment::NEVER {
+        } else if !self.settings.once {
             // Its record is on its way, and will be followed.
             self.window.shelved(next);
         }
@@ -161,7 +153,7 @@ impl<P: Publisher> Crawl<P> {
 
     /// Whether a link that is new has room in memory.
     pub(super) fn has_room_for_links(&self) -> bool {
-        self.sharing.is_none() || self.frontier.len() < self.room()
+        self.sharing.is_none() || self.frontier.len() < self.settings.room
     }
 
     /// A new link goes onto the topic alone.
@@ -252,8 +244,8 @@ impl<P: Publisher> Crawl<P> {
         self.window.scanning = false;
         let Some(end) = end else { return self.window.look_at(now + PAUSE) };
         debug!(?end, in_memory = self.frontier.len(), "crawl_urls scanned");
-        let room = self.room();
-        self.window.of_host = (room / end.hosts.max(1)).clamp(FEWEST_OF_HOST, room.max(FEWEST_OF_HOST));
+        let room = self.settings.room;
+        self.window.of_host = (room / end.hosts.max(1)).clamp(FEWEST_OF_HOST, room);
         if !end.whole {
             self.window.look_at(now);
         } else if end.passed_over {
@@ -280,7 +272,7 @@ impl<P: Publisher> Crawl<P> {
             }
         }
         if !pages.is_empty() {
-            info!(urls = self.known(), room = self.room(), "more URLs than have room in memory");
+            info!(urls = self.known(), room = self.settings.room, "more URLs than have room in memory");
         }
         // A scan under way does not see the partitions that came.
         self.window.shelved(self.clock.now());
