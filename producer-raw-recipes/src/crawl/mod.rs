@@ -13,8 +13,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use window::Window;
-
 use service_kit::Failure;
 use service_kit::kafka::SendError;
 use tokio::sync::mpsc;
@@ -22,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use self::window::Window;
 use crate::clock::{Clock, Moment};
 use crate::fetch_error::FetchError;
 use crate::fetcher::Fetcher;

@@ -225,12 +225,13 @@ impl<P: Publisher> Crawl<P> {
         let known = self.sources.pages(source);
         let mut seen = HashSet::new();
         for link in links.iter().filter(|link| seen.insert(&link.url)) {
-            let is_known = self.owns(&link.url) && self.knows(&link.url);
+            let is_ours = self.owns(&link.url);
+            let is_known = is_ours && self.knows(&link.url);
             if !is_known && link.role.is_published() && known + new >= budget {
                 full += 1;
                 continue;
             }
-            let is_new = if !self.owns(&link.url) {
+            let is_new = if !is_ours {
                 self.told.insert(identity(link.url.as_str()), ()).is_none()
             } else if is_known && !self.frontier.knows(&link.url) {
                 if let Some(changed) = link.changed {
@@ -253,10 +254,8 @@ impl<P: Publisher> Crawl<P> {
                     Offer::Known | Offer::Changed => false,
                 }
             };
-            if is_new && self.owns(&link.url) {
-                new += u64::from(link.role.is_published());
-            }
             if is_new {
+                new += u64::from(is_ours && link.role.is_published());
                 let state = ledger::state(&self.specs[source].name, link.role, &Memory::default(), now);
                 records.extend(self.record(&link.url, state));
             }
