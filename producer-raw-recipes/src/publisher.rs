@@ -58,16 +58,6 @@ pub enum Publication {
     },
 }
 
-impl Publication {
-    /// Canonical URL.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Page { key, .. } | Self::Dead { key, .. } | Self::State { key, .. } | Self::Taken { key, .. } => key,
-        }
-    }
-}
-
 /// Takes what visits leave behind.
 pub trait Publisher: Clone + Send + Sync + 'static {
     /// Writes publications on behalf of a partition of `crawl_urls`, behind those of earlier calls; the future waits until
