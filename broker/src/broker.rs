@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commitlog::{DirError, DirLock};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -70,6 +71,7 @@ impl Broker {
         let opened = tokio::task::spawn_blocking(move || Opened::new(&opening, endpoints)).await;
         let opened = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let broker = Self::assemble(config, opened, &listeners);
+        broker.node.replicas.resume_moves(&broker.node.controller).await;
         broker.make_startup_topics().await;
         for listener in listeners {
             let (node, counts) = (Arc::clone(&broker.node), Arc::clone(&broker.counts));
@@ -199,6 +201,7 @@ fn close_logs(replicas: &ReplicaManager) -> bool {
             clean = false;
         }
     }
+    Handle::current().block_on(replicas.moves_ended());
     maintenance::checkpoint(replicas);
     clean
 }

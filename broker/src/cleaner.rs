@@ -76,14 +76,13 @@ async fn compact(work: Arc<Work>, settings: CleanerSettings, throttle: Arc<Throt
 #[derive(Debug)]
 struct Work {
     replicas: Arc<ReplicaManager>,
-    /// The logs that a thread is at. Held, too, while a checkpoint is read and written.
+    /// The logs that a thread is at.
     busy: Mutex<HashSet<TopicPartition>>,
 }
 
 /// A log that is due, which no other thread takes until this is dropped.
 struct Task<'a> {
     work: &'a Work,
-    volume: &'a Volume,
     key: TopicPartition,
     partition: Arc<Partition>,
     cleanable: Cleanable,
@@ -140,7 +139,7 @@ impl Work {
         let dirtiest = due.max_by(|(.., one), (.., other)| one.dirty_ratio().total_cmp(&other.dirty_ratio()));
         Ok(dirtiest.map(|(key, partition, cleanable)| {
             busy.insert(key.clone());
-            Task { work: self, volume, key, partition, cleanable }
+            Task { work: self, key, partition, cleanable }
         }))
     }
 }
@@ -150,10 +149,7 @@ impl Task<'_> {
     fn clean(&self, cleaner: &mut Cleaner) -> Result<bool, LogError> {
         let report = cleaner.clean(self.partition.log(), &self.cleanable, now_ms())?;
         debug!(partition = %self.key, ?report, "log compacted");
-        let _checkpoint = self.work.busy.lock();
-        let mut cleaned = self.volume.dir.cleaner_offsets()?;
-        cleaned.insert(self.key.clone(), report.cleaned_to);
-        self.volume.dir.write_cleaner_offsets(&cleaned)?;
+        self.work.replicas.note_cleaned(&self.partition, report.cleaned_to)?;
         Ok(!report.interrupted)
     }
 }

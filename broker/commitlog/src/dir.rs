@@ -9,6 +9,7 @@
 //! cleaner-offset-checkpoint            up to where each log is compacted
 //! <topic>-<partition>/                 a log
 //! <topic>-<partition>.<uuid>-delete/   a log whose topic is deleted
+//! <topic>-<partition>.<uuid>-future/   a log that is being moved here from another directory
 //! ```
 
 use std::collections::BTreeMap;
@@ -48,6 +49,15 @@ pub enum DirError {
     /// The disk refused, or a checkpoint is corrupt.
     #[error(transparent)]
     Log(#[from] LogError),
+}
+
+/// The partitions that have a folder in a directory, sorted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Whose log is here.
+    pub logs: Vec<TopicPartition>,
+    /// Whose log was on its way here when the broker before this one ended.
+    pub moving: Vec<TopicPartition>,
 }
 
 /// A log directory, locked for this process until it is dropped.
@@ -116,13 +126,14 @@ impl LogDir {
         self.previous_broker_epoch
     }
 
-    /// The partitions that have a folder here, sorted. Folders of deleted topics go to the trash, due at once.
+    /// The partitions that have a folder here. Folders of deleted topics go to the trash, due at once, and so does what
+    /// there is of a copy: the move begins anew.
     ///
     /// # Errors
     /// The directory can't be listed.
-    pub fn scan(&self) -> Result<Vec<TopicPartition>, LogError> {
+    pub fn scan(&self) -> Result<Found, LogError> {
         let list = || LogError::io("list", &self.path);
-        let mut found = Vec::new();
+        let mut found = Found::default();
         for entry in fs::read_dir(&self.path).map_err(list())? {
             let entry = entry.map_err(list())?;
             if !entry.file_type().map_err(list())?.is_dir() {
@@ -131,19 +142,18 @@ impl LogDir {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.ends_with(DELETE_FOLDER) || name.ends_with(FUTURE_FOLDER) {
-                if name.ends_with(FUTURE_FOLDER) {
-                    warn!(folder = %name, "move between log directories was interrupted: ask for it again");
-                }
+                found.moving.extend(TopicPartition::parse_future_folder(&name));
                 self.env.trash.add(vec![entry.path()], i64::MIN);
             } else if name.ends_with(STRAY_FOLDER) {
                 warn!(folder = %name, "folder that Kafka has set aside is left alone");
             } else if let Some(partition) = TopicPartition::parse(&name) {
-                found.push(partition);
+                found.logs.push(partition);
             } else {
                 warn!(folder = %name, "folder is no partition's and is left alone");
             }
         }
-        found.sort();
+        found.logs.sort();
+        found.moving.sort();
         Ok(found)
     }
 

@@ -10,7 +10,7 @@
 //!
 //! // One a log directory.
 //! LogDir::open(&Arc<Env>, path) -> Result<LogDir, DirError>    // takes `.lock`, reads the checkpoints, notes a clean stop
-//! dir.scan() -> Result<Vec<TopicPartition>>                    // `<topic>-<n>` folders; `-delete`, `-future`: to the trash
+//! dir.scan() -> Result<Found>                                  // `<topic>-<n>`, `-future` folders; `-delete`: to the trash
 //! dir.open_logs(&[TopicPartition], threads, now_ms, |&TopicPartition| -> Arc<LogConfig>) -> Vec<Result<Log, LogError>>
 //! dir.create_log(&TopicPartition, topic_id: Uuid, Arc<LogConfig>, now_ms) -> Result<Log, LogError>
 //! dir.write_checkpoints(logs: impl IntoIterator<Item = &Log>)  // recovery point, log start, high watermark
@@ -104,7 +104,7 @@ pub use append::{AppendContext, AppendInfo, Origin};
 pub use checkpoint::{format_id, parse_id, read_offsets, write_offsets};
 pub use cleaner::{CleanReport, Cleaner, CleanerConfig, Pace};
 pub use config::{Compression, LogConfig, TimestampType};
-pub use dir::{DirError, DirLock, LogDir};
+pub use dir::{DirError, DirLock, Found, LogDir};
 pub use disk::{Disk, RealDisk};
 pub use env::Env;
 pub use epoch_cache::{EpochEnd, EpochEntry};

@@ -43,6 +43,12 @@ impl TopicPartition {
         self.folder_name(FUTURE_FOLDER)
     }
 
+    /// The partition that a folder named by [`TopicPartition::future_folder_name`] is of, if its name was not cut.
+    pub(crate) fn parse_future_folder(name: &str) -> Option<TopicPartition> {
+        let (partition, _uuid) = name.strip_suffix(FUTURE_FOLDER)?.rsplit_once('.')?;
+        TopicPartition::parse(partition)
+    }
+
     fn folder_name(&self, end: &str) -> String {
         let tail = format!("-{}.{}{end}", self.partition, Uuid::new_v4().simple());
         let mut keep = self.topic.len().min(255 - tail.len());

@@ -201,7 +201,7 @@ fn a_directory_goes_from_apache_kafka_to_us_and_back() {
 
     let dir = LogDir::open(&Env::new(100), folder.path().join("data/node1")).unwrap();
     assert!(dir.was_stopped_cleanly());
-    let partitions = dir.scan().unwrap();
+    let partitions = dir.scan().unwrap().logs;
     let config = std::sync::Arc::new(LogConfig { index_interval_bytes: 100, ..LogConfig::default() });
     let logs = dir.open_logs(&partitions, 2, NOW, |_| std::sync::Arc::clone(&config));
     let logs: Vec<_> = logs.into_iter().map(Result::unwrap).collect();

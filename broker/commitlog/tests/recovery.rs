@@ -283,7 +283,7 @@ fn a_directory_remembers_starts_and_clean_stops() {
     let dir = LogDir::open(&env, folder.path()).unwrap();
     assert!(dir.was_stopped_cleanly());
     assert!(!folder.path().join(".kafka_cleanshutdown").exists());
-    assert_eq!(dir.scan().unwrap(), names);
+    assert_eq!(dir.scan().unwrap().logs, names);
     assert_eq!(env.collect_trash(NOW), 1);
     let logs: Vec<Log> =
         dir.open_logs(&names, 3, NOW, |_| Arc::clone(&config)).into_iter().map(Result::unwrap).collect();

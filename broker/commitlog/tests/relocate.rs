@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use commitlog::fault::FaultyDisk;
-use commitlog::{Env, LogDir, MoveProgress, OpenOptions};
+use commitlog::{Env, Found, LogDir, LogError, MoveProgress, OpenOptions, TopicPartition};
 use common::*;
 
 #[test]
@@ -67,17 +67,50 @@ fn a_move_that_fails_leaves_the_log_where_it_was_and_in_use() {
     log.move_to(to, &MoveProgress::default(), NOW).unwrap();
     assert_eq!(values_from(&log, 0).len(), 51);
     log.close().unwrap();
+    // The log is closed before the move begins: nothing is made.
     log.move_to(folders[0].path(), &MoveProgress::default(), NOW).unwrap_err();
     assert_eq!(log.folder(), to.join("t-0"));
 }
 
 #[test]
-fn a_start_removes_a_copy_that_was_not_finished() {
+fn a_start_tells_of_a_copy_that_was_not_finished() {
     let folder = tempfile::tempdir().unwrap();
     let unfinished = folder.path().join("t-0.8a3a2b1c4d5e6f708192a3b4c5d6e7f8-future");
     std::fs::create_dir(&unfinished).unwrap();
     let env = quick_env();
-    assert_eq!(LogDir::open(&env, folder.path()).unwrap().scan().unwrap(), []);
+    let found = LogDir::open(&env, folder.path()).unwrap().scan().unwrap();
+    assert_eq!(found, Found { logs: vec![], moving: vec![TopicPartition::new("t", 0)] });
     env.collect_trash(NOW);
     assert!(!unfinished.exists());
+}
+
+#[test]
+fn a_stop_leaves_a_copy_without_records_that_the_next_start_finds() {
+    // A move may be done before the log is closed: then it is tried again.
+    let was_stopped = (0..100).any(|_| {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let log = open(&folders[0].path().join("t-0"), &small_segments(2_000));
+        log.assign_topic_id(uuid::Uuid::from_u128(7)).unwrap();
+        for offset in 0..500 {
+            append(&log, batch(NOW + offset, &["some value"]));
+        }
+        let (to, progress) = (folders[1].path(), MoveProgress::default());
+        let moved = std::thread::scope(|scope| {
+            let moving = scope.spawn(|| log.move_to(to, &progress, NOW));
+            while progress.bytes() == 0 && !moving.is_finished() {
+                std::thread::yield_now();
+            }
+            log.close().unwrap();
+            moving.join().unwrap()
+        });
+        let Err(error) = moved else { return false };
+        assert!(matches!(error, LogError::Closed { .. }), "{error}");
+        let folder = std::fs::read_dir(to).unwrap().next().unwrap().unwrap().path();
+        let left = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!(left, ["partition.metadata"]);
+        let found = LogDir::open(&quick_env(), to).unwrap().scan().unwrap();
+        assert_eq!(found, Found { logs: vec![], moving: vec![TopicPartition::new("t", 0)] });
+        true
+    });
+    assert!(was_stopped, "no log was closed while it moved");
 }

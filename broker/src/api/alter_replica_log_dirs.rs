@@ -48,7 +48,7 @@ fn outcome(context: &Context<'_>, topic: &str, index: i32, path: &str) -> ErrorC
     };
     let here = partition.log().folder().parent() == Some(volume.dir.path());
     if !here || replicas.moving(&partition).is_some() {
-        replicas.start_move(&partition, volume.dir.path());
+        replicas.start_move(&context.node.controller, &partition, volume.dir.path());
     }
     ErrorCode::None
 }

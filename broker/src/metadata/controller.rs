@@ -21,7 +21,10 @@ use super::request::{
 use super::start;
 use super::version::DIRECTORY_ASSIGNMENT;
 use super::worker::{Command, Worker};
-use super::{ApiError, Delta, Directory, configs, features, quotas, reassignments, scram, topics};
+use super::{
+    ApiError, Delta, Directory, DirectoryAssignment, assignments, configs, features, quotas, reassignments, scram,
+    topics,
+};
 
 /// Producer ids in a block (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
 const PRODUCER_ID_BLOCK: i32 = 1000;
@@ -266,6 +269,14 @@ impl Controller {
             (Vec::new(), answers.collect())
         })
         .await
+    }
+
+    /// Notes which log directories partitions are in (AssignReplicasToDirs).
+    ///
+    /// # Errors
+    /// [`ControllerError`]: whether it was noted is not known.
+    pub async fn assign_directories(&self, assignments: Vec<DirectoryAssignment>) -> Result<(), ControllerError> {
+        self.run(false, move |context, image| (assignments::assign(context, image, &assignments), ())).await
     }
 
     /// Takes the next block of producer ids.

@@ -40,6 +40,7 @@
 //! create_partitions(Vec<NewPartitions>, validate_only)   -> Vec<CreatePartitionsResult>
 //! incremental_alter_configs(Vec<ConfigAlteration>, …), alter_configs(Vec<ConfigReplacement>, …) -> Vec<ConfigResult>
 //! allocate_producer_ids()                                -> ProducerIdBlock { first, len: 1000 }
+//! assign_directories(Vec<DirectoryAssignment>)
 //! alter_reassignments, update_features, alter_client_quotas, alter_scram_credentials, create_acls, delete_acls
 //! commit(Vec<MetadataRecord>)                            -> Committed { offset, epoch }, for what has no call above
 //! close()                                                // fences the broker, snapshot where due
@@ -56,6 +57,7 @@
 //! cuts the log at the first torn batch, and a batch that was not flushed was not answered.
 
 mod acls;
+mod assignments;
 mod batch;
 mod configs;
 mod controller;
@@ -82,6 +84,7 @@ mod version;
 mod voters;
 mod worker;
 
+pub use assignments::DirectoryAssignment;
 pub use batch::BatchError;
 pub use controller::{Controller, Listener, Options};
 pub use delta::{Delta, TopicChange};

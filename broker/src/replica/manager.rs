@@ -1,20 +1,20 @@
 //! All partitions of this broker, in step with metadata. Source: `ReplicaManager`, `LogManager`.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use commitlog::{Env, Log, LogConfig, LogDir, LogError, MoveProgress, TopicPartition};
+use commitlog::{Env, Log, LogDir, LogError, TopicPartition};
 use parking_lot::{Mutex, RwLock};
-use tracing::{error, info, warn};
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
 use uuid::Uuid;
 use wire::ErrorCode;
 
+use super::moves::Move;
 use super::partition::Partition;
 use crate::config::TopicConfig;
-use crate::maintenance;
 use crate::metadata::{Image, Topic};
-use crate::node::now_ms;
 
 /// The metadata log's topic, whose folder the controller looks after.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -79,21 +79,18 @@ pub struct Volume {
 #[derive(Debug)]
 pub struct ReplicaManager {
     env: Arc<Env>,
-    volumes: Vec<Volume>,
+    pub(super) volumes: Vec<Volume>,
     topics: RwLock<Topics>,
     /// Held while metadata is being followed, so that two changes do not make the same log.
     following: Mutex<()>,
     /// Partitions that are to be in another directory, until they are.
-    moves: Mutex<HashMap<TopicPartition, Move>>,
-}
-
-/// A partition on its way to another directory.
-#[derive(Debug, Clone)]
-pub struct Move {
-    /// The directory.
-    pub to: PathBuf,
-    /// How far it is.
-    pub progress: Arc<MoveProgress>,
+    pub(super) moves: Mutex<HashMap<TopicPartition, Move>>,
+    /// The tasks that move them.
+    pub(super) movers: TaskTracker,
+    /// Moves that the last run did not finish: the partition and where it was to go.
+    pub(super) interrupted: Mutex<Vec<(TopicPartition, PathBuf)>>,
+    /// Held while a cleaner's checkpoint is read and written.
+    pub(super) cleaner_checkpoints: Mutex<()>,
 }
 
 /// Settings by topic name, as metadata has them.
@@ -113,8 +110,16 @@ impl ReplicaManager {
         config_of: ConfigOf<'_>,
         now_ms: i64,
     ) -> Result<Self, StartError> {
-        let manager =
-            Self { env, volumes, topics: RwLock::default(), following: Mutex::default(), moves: Mutex::default() };
+        let manager = Self {
+            env,
+            volumes,
+            topics: RwLock::default(),
+            following: Mutex::default(),
+            moves: Mutex::default(),
+            movers: TaskTracker::new(),
+            interrupted: Mutex::default(),
+            cleaner_checkpoints: Mutex::default(),
+        };
         let mut opened = HashMap::new();
         for volume in &manager.volumes {
             let dir = &volume.dir;
@@ -141,7 +146,10 @@ impl ReplicaManager {
     ) -> Result<Vec<TopicPartition>, StartError> {
         let dir = &volume.dir;
         let mut known = Vec::new();
-        for partition in dir.scan()? {
+        let found = dir.scan()?;
+        let path = dir.path().to_path_buf();
+        self.interrupted.lock().extend(found.moving.into_iter().map(|partition| (partition, path.clone())));
+        for partition in found.logs {
             if partition.topic == METADATA_TOPIC {
                 continue;
             }
@@ -197,6 +205,12 @@ impl ReplicaManager {
         &self.volumes
     }
 
+    /// The directory that a partition's log is in.
+    pub fn volume_of(&self, partition: &Partition) -> Option<&Volume> {
+        let folder = partition.log().folder();
+        self.volumes.iter().find(|volume| folder.parent() == Some(volume.dir.path()))
+    }
+
     /// What logs share.
     pub fn env(&self) -> &Arc<Env> {
         &self.env
@@ -220,49 +234,14 @@ impl ReplicaManager {
         };
         for partition in removed.iter().flat_map(|topic| topic.partitions.iter().flatten()) {
             partition.retire();
+            let volume = self.volume_of(partition).filter(|_| partition.log().config().compact);
             if let Err(error) = partition.log().delete(now_ms) {
                 error!(topic = name, partition = partition.index(), %error, "log not deleted");
             }
-        }
-    }
-
-    /// Has a partition moved to a directory in the background. Where it is under way to another one, it goes on to this
-    /// one from there.
-    pub fn start_move(self: &Arc<Self>, partition: &Arc<Partition>, to: &Path) {
-        let key = TopicPartition::new(&**partition.topic(), partition.index());
-        let wanted = Move { to: to.to_path_buf(), progress: Arc::default() };
-        if self.moves.lock().insert(key.clone(), wanted).is_some() {
-            return;
-        }
-        let (manager, partition) = (Arc::clone(self), Arc::clone(partition));
-        tokio::task::spawn_blocking(move || {
-            while let Some(Move { to, progress }) = manager.next_move(&key, &partition) {
-                match partition.log().move_to(&to, &progress, now_ms()) {
-                    Ok(()) => info!(partition = %key, directory = %to.display(), "log moved"),
-                    Err(error) => {
-                        error!(partition = %key, directory = %to.display(), %error, "log not moved");
-                        manager.moves.lock().remove(&key);
-                    }
-                }
+            if let Some(Err(error)) = volume.map(|volume| self.forget_cleaned(volume, partition)) {
+                error!(topic = name, partition = partition.index(), %error, "cleaner's checkpoint not written");
             }
-            maintenance::checkpoint(&manager);
-        });
-    }
-
-    /// Where a partition is still to go; forgets it once it is there.
-    fn next_move(&self, key: &TopicPartition, partition: &Partition) -> Option<Move> {
-        let mut moves = self.moves.lock();
-        let wanted = moves.get(key)?.clone();
-        if partition.log().folder().parent() == Some(&wanted.to) {
-            moves.remove(key);
-            return None;
         }
-        Some(wanted)
-    }
-
-    /// The partition's move, if it is under way.
-    pub fn moving(&self, partition: &Partition) -> Option<Move> {
-        self.moves.lock().get(&TopicPartition::new(&**partition.topic(), partition.index())).cloned()
     }
 
     fn follow_topic(
@@ -286,7 +265,9 @@ impl ReplicaManager {
             }
             let index = index as i32;
             let key = TopicPartition::new(&**name, index);
-            let log = opened(&key).unwrap_or_else(|| self.create_log(&key, topic.id, Arc::clone(&config.log), now_ms));
+            let log = opened(&key).unwrap_or_else(|| {
+                self.volume_for(&wanted.directories).dir.create_log(&key, topic.id, Arc::clone(&config.log), now_ms)
+            });
             partitions.push(match log {
                 Ok(log) => {
                     let partition = Partition::new(Arc::clone(name), topic.id, index, log);
@@ -304,22 +285,20 @@ impl ReplicaManager {
         topics.by_name.insert(Arc::clone(name), Arc::new(TopicReplicas { id: topic.id, partitions }));
     }
 
-    /// Makes a log in the directory with the fewest partitions, as `LogManager.nextLogDirs` chooses.
-    fn create_log(&self, key: &TopicPartition, id: Uuid, config: Arc<LogConfig>, now_ms: i64) -> Result<Log, LogError> {
-        let volume = match &self.volumes[..] {
-            [only] => only,
-            several => {
-                let mut counts: HashMap<PathBuf, usize> = HashMap::new();
-                for partition in self.all() {
-                    if let Some(parent) = partition.log().folder().parent() {
-                        *counts.entry(parent.to_path_buf()).or_default() += 1;
-                    }
-                }
-                let least = several.iter().min_by_key(|volume| counts.get(volume.dir.path()).copied().unwrap_or(0));
-                least.unwrap_or(&several[0])
+    /// The directory to make a log in: the one that metadata names, else the one with the fewest partitions, as
+    /// `LogManager.nextLogDirs` chooses.
+    fn volume_for(&self, assigned: &[Uuid]) -> &Volume {
+        if let Some(named) = self.volumes.iter().find(|volume| assigned.contains(&volume.id)) {
+            return named;
+        }
+        let mut counts: HashMap<PathBuf, usize> = HashMap::new();
+        for partition in self.all() {
+            if let Some(parent) = partition.log().folder().parent() {
+                *counts.entry(parent.to_path_buf()).or_default() += 1;
             }
-        };
-        volume.dir.create_log(key, id, config, now_ms)
+        }
+        let least = self.volumes.iter().min_by_key(|volume| counts.get(volume.dir.path()).copied().unwrap_or(0));
+        least.unwrap_or(&self.volumes[0])
     }
 }
 

@@ -3,7 +3,9 @@
 //! A single node is its own in-sync replica set, so the high watermark follows the log end at once.
 
 mod append_failure;
+mod cleaned_offsets;
 mod manager;
+mod moves;
 mod partition;
 mod waiters;
 

@@ -1,7 +1,11 @@
 //! Partitions on several disks.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use broker::Broker;
+use broker::metadata::Image;
 use wire::{ErrorCode, messages as m};
 
 use super::{LONG, clients, connect, create, fetch, produce, start};
@@ -33,6 +37,14 @@ fn move_to(port: u16, topic: &str, path: &str) -> i16 {
     connect(port).read(1, &request, |reply| reply.results[0].partitions[0].error_code).unwrap()
 }
 
+/// Waits until metadata says that the topic's partition is in a directory.
+async fn known_to_be_in(broker: &Broker, path: &str) {
+    let (node, path) = (broker.node(), Path::new(path));
+    let id = node.replicas.volumes().iter().find(|volume| volume.dir.path() == path).unwrap().id;
+    let there = |image: &Arc<Image>| image.topic("moving").is_some_and(|it| it.partitions[0].directories == [id]);
+    tokio::time::timeout(LONG, node.controller.watch().wait_for(there)).await.unwrap().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_moves_to_another_log_directory() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -47,19 +59,29 @@ async fn a_partition_moves_to_another_log_directory() {
         let [(from, false)] = &directories(port, "moving")[..] else { panic!("the partition is in no one directory") };
         let to = known.into_iter().find(|path| path != from).unwrap();
         assert_eq!(move_to(port, "moving", "/nowhere"), ErrorCode::LogDirNotFound.code());
+        // As if the log had been compacted up to there.
+        std::fs::write(format!("{from}/cleaner-offset-checkpoint"), "0\n2\nmoving 0 1\nother 0 5\n").unwrap();
         assert_eq!(move_to(port, "moving", &to), 0);
         let deadline = Instant::now() + LONG;
         while directories(port, "moving") != [(to.clone(), false)] {
             assert!(Instant::now() < deadline, "the partition has not moved");
         }
         assert_eq!(produce(&mut client, "moving"), 0);
-        to
+        (from.clone(), to)
     })
     .await;
+    let (from, there) = there;
+    known_to_be_in(&broker, &there).await;
+    let cleaned = |path: &str| std::fs::read_to_string(format!("{path}/cleaner-offset-checkpoint")).unwrap();
+    assert_eq!((cleaned(&from), cleaned(&there)), ("0\n1\nother 0 5\n".into(), "0\n1\nmoving 0 1\n".into()));
     broker.shutdown().await;
+
+    // Stopped in a move back: the copy's folder is there, as Kafka's would be.
+    std::fs::create_dir(format!("{from}/moving-0.8a3a2b1c4d5e6f708192a3b4c5d6e7f8-future")).unwrap();
     let (broker, port) = start(folders[0].path(), &[("log.dirs", &dirs)]).await;
+    known_to_be_in(&broker, &from).await;
     clients(move || {
-        assert_eq!(directories(port, "moving"), [(there, false)]);
+        assert_eq!(directories(port, "moving"), [(from, false)]);
         let records = fetch(&mut connect(port), "moving", 1, LONG);
         assert!(records.starts_with(&1i64.to_be_bytes()));
     })

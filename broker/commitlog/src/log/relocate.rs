@@ -3,13 +3,14 @@
 //!
 //! Files are copied into `<topic>-<partition>.<uuid>-future`. Closed segments are copied while appends and reads go on;
 //! then both wait for the rest, which is little. The copy becomes `<topic>-<partition>` and the folder it was copied from
-//! is left to the trash. Killed in between, a start finds an unfinished copy, or two folders that hold the same: it keeps
-//! one.
+//! is left to the trash. Killed in between, a start finds an unfinished copy, and begins the move anew, or two folders
+//! that hold the same: it keeps one. A stop leaves the copy's folder with nothing but the topic's id, so that the next start goes
+//! on with the move; Apache Kafka reads it as a copy that has not got far.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tracing::warn;
 
 use super::Log;
+use crate::checkpoint::PARTITION_METADATA;
 use crate::error::LogError;
 use crate::names::{DELETE_FOLDER, FUTURE_FOLDER, Suffix, TopicPartition, parse_file_name};
 
@@ -58,8 +60,8 @@ impl Log {
     /// files are copied.
     ///
     /// # Errors
-    /// The log is where it was, in use as before, and nothing of the copy is left; also when the log was closed or deleted
-    /// meanwhile.
+    /// The log is where it was, in use as before, and nothing of the copy is left; also when the log was deleted
+    /// meanwhile. When it was closed, the copy's folder is left with the topic's id.
     pub fn move_to(&self, parent: &Path, progress: &MoveProgress, now_ms: i64) -> Result<(), LogError> {
         self.check_running()?;
         let name = |named: fn(&TopicPartition) -> String, end: &str| {
@@ -69,12 +71,16 @@ impl Log {
         let gone = name(TopicPartition::delete_folder_name, DELETE_FOLDER);
         fs::create_dir(&future).map_err(LogError::io("create folder", &future))?;
         let mut copy = Copy { log: self, to: &future, copied: HashMap::new() };
-        let moved = copy.closed_segments(progress).and_then(|()| copy.the_rest_and_switch(parent, &gone, now_ms));
-        if moved.is_err()
-            && let Err(error) = fs::remove_dir_all(&future)
-            && error.kind() != ErrorKind::NotFound
-        {
-            warn!(folder = %future.display(), %error, "unfinished copy not removed");
+        let moved = copy
+            .topic_id()
+            .and_then(|()| copy.closed_segments(progress))
+            .and_then(|()| copy.the_rest_and_switch(parent, &gone, now_ms));
+        if moved.is_err() {
+            let was_closed = matches!(moved, Err(LogError::Closed { .. })) && self.folder().ends_with(&self.name);
+            let removed = if was_closed { copy.empty() } else { fs::remove_dir_all(&future) };
+            if let Err(error) = removed {
+                warn!(folder = %future.display(), %error, "unfinished copy not removed");
+            }
         }
         moved
     }
@@ -88,6 +94,23 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
+    /// The folder's name says which partition it is of, and this file of which topic.
+    fn topic_id(&mut self) -> Result<(), LogError> {
+        let path = self.log.folder.path().join(PARTITION_METADATA);
+        if path.exists() { self.file(&path) } else { Ok(()) }
+    }
+
+    /// Removes all but the topic's id.
+    fn empty(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.to)? {
+            let path = entry?.path();
+            if !path.ends_with(PARTITION_METADATA) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn closed_segments(&mut self, progress: &MoveProgress) -> Result<(), LogError> {
         let mut segments = self.log.segments();
         segments.pop();
