@@ -26,15 +26,15 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
         let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
         let before =
             at.checked_sub(1).and_then(|n| lines.get(n)).filter(|l| l.text.len() < 20).map_or("", |l| &*l.text);
-        let lower = line.text.to_lowercase();
+        let lower = line.lower.as_str();
         if untimed {
             let value = if values_first { before } else { next };
-            fill(&mut draft.prep_time, || labelled(&lower, value, &PREP, values::minutes));
-            fill(&mut draft.cook_time, || labelled(&lower, value, &COOK, values::minutes));
-            fill(&mut draft.total_time, || labelled(&lower, value, &TOTAL, values::minutes));
+            fill(&mut draft.prep_time, || labelled(lower, value, &PREP, values::minutes));
+            fill(&mut draft.cook_time, || labelled(lower, value, &COOK, values::minutes));
+            fill(&mut draft.total_time, || labelled(lower, value, &TOTAL, values::minutes));
         }
         if known.yields.is_none() {
-            fill(&mut draft.yields, || yields(&lower, next, before));
+            fill(&mut draft.yields, || yields(lower, next, before));
         }
     }
     let above = &lines[heading.min(until)..until.min(lines.len())];
@@ -54,8 +54,8 @@ pub fn read(page: &Document<'_>, lines: &[Line], until: usize, known: &Draft, dr
 /// line, begins with a duration and ends with a label.
 fn values_stand_first(lines: &[Line]) -> bool {
     let is_label = |line: &Line| {
-        let lower = line.text.trim_end_matches([':', ' ']).to_lowercase();
-        [&PREP, &COOK, &TOTAL].iter().any(|labels| labels.contain(&lower))
+        let label = line.lower.trim_end_matches([':', ' ']);
+        [&PREP, &COOK, &TOTAL].iter().any(|labels| labels.contain(label))
     };
     let lines: Vec<&Line> = lines.iter().filter(|l| !l.aside && l.text.len() < 40).collect();
     let Some(first) = lines.iter().position(|l| is_label(l)).filter(|&at| at > 0) else { return false };
@@ -95,12 +95,12 @@ fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
     let mut grams = None;
     for (at, line) in lines.iter().enumerate().filter(|(_, l)| !l.aside && l.text.len() <= 90) {
         let next = lines.get(at + 1).filter(|l| l.text.len() < 40).map_or("", |l| &*l.text);
-        let lower = line.text.to_lowercase();
-        grams = grams.or_else(|| labelled(&lower, next, &SERVING_SIZE, values::grams));
-        if let Some(kcal) = labelled(&lower, next, &CALORIES, |text| energy(text, &columns, servings, grams)) {
+        let lower = line.lower.as_str();
+        grams = grams.or_else(|| labelled(lower, next, &SERVING_SIZE, values::grams));
+        if let Some(kcal) = labelled(lower, next, &CALORIES, |text| energy(text, &columns, servings, grams)) {
             return Some(kcal);
         }
-        let named = if line.text.len() <= 60 { Basis::named(&lower) } else { Vec::new() };
+        let named = if line.text.len() <= 60 { Basis::named(lower) } else { Vec::new() };
         if named.contains(&Basis::Per100) || named.contains(&Basis::Recipe) {
             (columns, said_at) = (named, at);
         } else if columns.len() == 1 && named == [Basis::Serving] && at == said_at + 1 {
@@ -115,7 +115,7 @@ fn calories(lines: &[Line], servings: Option<f64>) -> Option<f64> {
 
 /// "By Ann Lee", "Author: Ann Lee", or "By" with the name on the next line; names have two or three words with capitals.
 fn byline(lines: &[Line]) -> Option<String> {
-    const LABELS: &[&str] = &[
+    static LABELS: Labels = Labels::of(&[
         "by",
         "author",
         "recipe by",
@@ -136,7 +136,7 @@ fn byline(lines: &[Line]) -> Option<String> {
         "door",
         "av",
         "recept av",
-    ];
+    ]);
     let name = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
         let capital = |w: &&str| {
@@ -146,15 +146,12 @@ fn byline(lines: &[Line]) -> Option<String> {
         (matches!(words.len(), 2 | 3) && words.iter().all(capital)).then(|| author_name(text))?
     };
     lines.iter().enumerate().filter(|(_, l)| !l.aside && l.text.len() < 60).find_map(|(at, line)| {
-        let lower = line.text.to_lowercase();
-        LABELS.iter().find_map(|label| {
-            let rest = line.text.get(label.len()..).filter(|_| lower.starts_with(label))?;
-            let rest = rest.strip_prefix(':').unwrap_or(rest);
-            if rest.trim().is_empty() {
-                return name(&lines.get(at + 1)?.text);
-            }
-            rest.strip_prefix(' ').and_then(|rest| name(rest.trim()))
-        })
+        let rest = line.text.get(LABELS.at_start(&line.lower)?.len()..)?;
+        let rest = rest.strip_prefix(':').unwrap_or(rest);
+        if rest.trim().is_empty() {
+            return name(&lines.get(at + 1)?.text);
+        }
+        rest.strip_prefix(' ').and_then(|rest| name(rest.trim()))
     })
 }
 
@@ -267,6 +264,7 @@ mod tests {
     fn facts(texts: &[&str]) -> Draft {
         let line = |t: &&str| Line {
             text: (*t).to_owned(),
+            lower: t.to_lowercase(),
             block: 0,
             heading: None,
             item: None,

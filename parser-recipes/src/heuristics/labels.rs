@@ -4,27 +4,44 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// Labels, to be found at the start of a line. Most lines start with none, and a page has thousands.
-pub(super) struct Labels {
-    all: &'static [&'static str],
-    /// The first two bytes of all, as a set of [`bit`]s.
-    starts: [u64; 4],
+/// The first two bytes of some texts, as a set that may also hold others: most lines start with no label, and a page has
+/// thousands of lines.
+#[derive(Default)]
+pub(super) struct Starts([u64; 16]);
+
+impl Starts {
+    /// Where the first two bytes of a text stand in the set.
+    const fn bit(text: &[u8]) -> (usize, u64) {
+        let second = if text.len() > 1 { text[1] } else { 0 };
+        let hash = (text[0] as usize * 31 + second as usize) % 1024;
+        (hash / 64, 1 << (hash % 64))
+    }
+
+    /// Adds a text, which must not be empty.
+    pub(super) const fn add(&mut self, text: &str) {
+        let (word, bit) = Self::bit(text.as_bytes());
+        self.0[word] |= bit;
+    }
+
+    /// False where no text of the set starts like this one.
+    pub(super) fn may_start(&self, text: &str) -> bool {
+        let (word, bit) = if text.is_empty() { (0, 0) } else { Self::bit(text.as_bytes()) };
+        self.0[word] & bit != 0
+    }
 }
 
-/// Where two first bytes stand in a set of 256.
-const fn bit(first: u8, second: u8) -> (usize, u64) {
-    let hash = first.wrapping_mul(31).wrapping_add(second);
-    (hash as usize / 64, 1 << (hash % 64))
+/// Labels of at least two bytes, to be found at the start of a line, or words of any length, to be found as a whole.
+pub(super) struct Labels {
+    all: &'static [&'static str],
+    starts: Starts,
 }
 
 impl Labels {
     pub(super) const fn of(all: &'static [&'static str]) -> Labels {
-        let mut starts = [0; 4];
+        let mut starts = Starts([0; 16]);
         let mut nth = 0;
         while nth < all.len() {
-            let label = all[nth].as_bytes();
-            let (word, bit) = bit(label[0], label[1]);
-            starts[word] |= bit;
+            starts.add(all[nth]);
             nth += 1;
         }
         Labels { all, starts }
@@ -32,9 +49,7 @@ impl Labels {
 
     /// The longest label that the text starts with.
     pub(super) fn at_start(&self, text: &str) -> Option<&'static str> {
-        let &[first, second, ..] = text.as_bytes() else { return None };
-        let (word, bit) = bit(first, second);
-        if self.starts[word] & bit == 0 {
+        if !self.starts.may_start(text) {
             return None;
         }
         self.all.iter().filter(|l| text.starts_with(**l)).max_by_key(|l| l.len()).copied()
@@ -42,7 +57,7 @@ impl Labels {
 
     /// Whether the text is one of the labels.
     pub(super) fn contain(&self, text: &str) -> bool {
-        self.at_start(text) == Some(text)
+        self.starts.may_start(text) && self.all.contains(&text)
     }
 }
 

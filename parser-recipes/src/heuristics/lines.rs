@@ -6,11 +6,16 @@ use crate::html::{Document, NodeId, Tag, decode};
 /// More lines are not read: a page of a million lines is no recipe.
 const MAX_LINES: usize = 20_000;
 
+/// Longer lines, in bytes, are read as prose only: they are no label, no heading and no noise.
+const SHORT: usize = 160;
+
 /// A line of text.
 #[derive(Debug, Clone)]
 pub struct Line {
     /// Clean text.
     pub text: String,
+    /// The text in lower case; of a line longer than [`SHORT`] nothing.
+    pub lower: String,
     /// The block that holds it.
     pub block: NodeId,
     /// 1 to 6 for headings, 7 for a line that is all bold, 8 for other short labels.
@@ -155,7 +160,8 @@ impl Reader<'_, '_> {
             return;
         }
         let label = (bold && text.len() < 100).then_some(7);
-        let topic = words::topic(&text);
+        let lower = if text.len() <= SHORT { text.to_lowercase() } else { String::new() };
+        let topic = words::topic(&lower);
         self.lines.push(Line {
             block: around.block.unwrap_or(node),
             heading: around.heading.or(label),
@@ -164,6 +170,7 @@ impl Reader<'_, '_> {
             topic: topic.map(|(topic, _)| topic),
             exact: topic.is_some_and(|(_, exact)| exact),
             text,
+            lower,
         });
     }
 }

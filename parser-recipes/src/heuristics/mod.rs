@@ -225,7 +225,7 @@ impl Reader<'_, '_> {
                 stop = at;
                 break;
             }
-            if line.aside || noise::is_noise(&line.text) {
+            if line.aside || noise::is_noise(&line.lower) {
                 continue;
             }
             let step = self.take(&mut list, at, line, mark, topic);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::labels::Labels;
+use super::labels::{Labels, Starts};
 
 /// What a heading announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,25 +248,34 @@ const OTHER: &[&str] = &[
     "print",
 ];
 
-/// The topic of a line, and whether the topic's name is all it says.
-pub fn topic(text: &str) -> Option<(Topic, bool)> {
-    if text.len() > 120 {
+/// The topic of a line in lower case, and whether the topic's name is all it says.
+pub fn topic(lower: &str) -> Option<(Topic, bool)> {
+    if lower.len() > 120 {
         return None;
     }
-    let lower = text.to_lowercase();
     let lower = lower.trim_matches(|c: char| !c.is_alphanumeric());
     name(lower).map(|topic| (topic, true)).or_else(|| Some((longer(lower)?, false)))
 }
 
 /// The topic of a name, by its length first: few texts are names, and fewer are as long.
 fn name(text: &str) -> Option<Topic> {
-    let named = NAMES.get(text.len())?;
-    named.iter().find(|(name, _)| name.as_bytes()[0] == text.as_bytes()[0] && *name == text).map(|(_, topic)| *topic)
+    let (starts, names) = &*NAMES;
+    if !starts.may_start(text) {
+        return None;
+    }
+    let head = head(text);
+    names.get(text.len())?.iter().find(|(of, name, _)| *of == head && *name == text).map(|(_, _, topic)| *topic)
 }
 
-/// The names by their length in bytes.
-static NAMES: LazyLock<Vec<Vec<(&str, Topic)>>> = LazyLock::new(|| {
-    let mut names: Vec<Vec<(&str, Topic)>> = Vec::new();
+/// The first bytes of a text as a number, by which most texts are told apart.
+fn head(text: &str) -> u64 {
+    text.bytes().take(8).fold(0, |head, byte| head << 8 | u64::from(byte))
+}
+
+/// How the names start, and the names by their length in bytes.
+static NAMES: LazyLock<(Starts, Vec<Vec<(u64, &str, Topic)>>)> = LazyLock::new(|| {
+    let mut starts = Starts::default();
+    let mut names: Vec<Vec<(u64, &str, Topic)>> = Vec::new();
     // The first list that has a name decides.
     for (list, topic) in [(INGREDIENTS, Topic::Ingredients), (INSTRUCTIONS, Topic::Instructions), (OTHER, Topic::Other)]
     {
@@ -274,10 +283,11 @@ static NAMES: LazyLock<Vec<Vec<(&str, Topic)>>> = LazyLock::new(|| {
             if names.len() <= name.len() {
                 names.resize_with(name.len() + 1, Vec::new);
             }
-            names[name.len()].push((name, topic));
+            names[name.len()].push((head(name), name, topic));
+            starts.add(name);
         }
     }
-    names
+    (starts, names)
 });
 
 /// Where the words that a class may have stand in a page, without their first letters: it may be a large one.
@@ -346,7 +356,7 @@ const ARTICLES: &[&str] = &[
 
 /// Headings that say more than the word: "Ingredients for 4 people", "Zutaten (für 2 Personen)", "How to make it".
 fn longer(text: &str) -> Option<Topic> {
-    if text.split_whitespace().count() > 9 {
+    if memchr::memchr_iter(b' ', text.as_bytes()).count() > 8 {
         return None;
     }
     // "La préparation", "Les ingrédients pour 4 personnes".
@@ -357,20 +367,21 @@ fn longer(text: &str) -> Option<Topic> {
         },
         _ => text,
     };
-    // Where a name may end, and where one may begin.
-    let parts = |c: char| !c.is_alphanumeric() && c != '\'' && c != '’';
-    let heads = text.char_indices().filter(|(_, c)| parts(*c)).map(|(at, _)| &text[..at]).filter(|w| w.len() >= 4);
-    let tails = text.match_indices(' ').map(|(at, _)| &text[at + 1..]).filter(|w| w.len() >= 6);
+    let (starts, _) = &*NAMES;
     let (mut instructions, mut other) = (false, false);
-    for head in heads {
-        match name(head) {
-            Some(Topic::Ingredients) => return Some(Topic::Ingredients),
-            Some(Topic::Instructions) => instructions = true,
-            Some(Topic::Other) => other = true,
-            None => {}
+    if starts.may_start(text) {
+        let parts = |c: char| !c.is_alphanumeric() && c != '\'' && c != '’';
+        let ends = text.char_indices().filter(|(at, c)| *at >= 4 && parts(*c)).map(|(at, _)| at);
+        for head in ends.map(|at| &text[..at]) {
+            match name(head) {
+                Some(Topic::Ingredients) => return Some(Topic::Ingredients),
+                Some(Topic::Instructions) => instructions = true,
+                Some(Topic::Other) => other = true,
+                None => {}
+            }
         }
     }
-    for tail in tails {
+    for tail in memchr::memchr_iter(b' ', text.as_bytes()).map(|at| &text[at + 1..]).take_while(|w| w.len() >= 6) {
         match name(tail) {
             Some(Topic::Ingredients) => return Some(Topic::Ingredients),
             Some(Topic::Instructions) => instructions = true,
@@ -388,7 +399,7 @@ fn longer(text: &str) -> Option<Topic> {
 }
 
 /// Units that follow a number in a list of ingredients.
-const UNITS: &[&str] = &[
+static UNITS: Labels = Labels::of(&[
     "g",
     "gr",
     "gram",
@@ -514,7 +525,7 @@ const UNITS: &[&str] = &[
     "ml.",
     "gr.",
     "g.",
-];
+]);
 
 /// How much a line looks like an ingredient: 2 for an amount with a unit, 1 for an amount, 0 for neither.
 pub fn ingredient_likeness(line: &str) -> u32 {
@@ -526,7 +537,7 @@ pub fn ingredient_likeness(line: &str) -> u32 {
     let first_words = line.split_whitespace().take(4);
     let unit = first_words
         .flat_map(|w| [w, w.trim_start_matches(|c: char| c.is_numeric() || matches!(c, '.' | ',' | '/' | '-'))]);
-    let has_unit = unit.filter(|w| !w.is_empty()).any(|w| UNITS.contains(&w));
+    let has_unit = unit.filter(|w| !w.is_empty()).any(|w| UNITS.contain(w));
     match (starts_with_amount, has_unit) {
         (true, true) => 2,
         (true, false) => u32::from(line.split_whitespace().count() <= 14),
@@ -541,7 +552,7 @@ fn ends_in_amount(line: &str) -> bool {
     let mut words = line.rsplit(' ');
     let (Some(last), Some(before)) = (words.next(), words.next()) else { return false };
     let counted = [last, before].iter().any(|word| word.starts_with(char::is_numeric));
-    counted && UNITS.contains(&last.trim_start_matches(|c: char| !c.is_alphabetic())) && line.len() < 60
+    counted && UNITS.contain(last.trim_start_matches(|c: char| !c.is_alphabetic())) && line.len() < 60
 }
 
 #[cfg(test)]
@@ -559,7 +570,7 @@ mod tests {
             "Składniki",
             "Υλικά",
         ] {
-            assert_eq!(topic(text).map(|t| t.0), Some(Topic::Ingredients), "{text}");
+            assert_eq!(topic(&text.to_lowercase()).map(|t| t.0), Some(Topic::Ingredients), "{text}");
         }
         for text in [
             "Method",
@@ -572,12 +583,12 @@ mod tests {
             "Bereiden",
             "Preparazione",
         ] {
-            assert_eq!(topic(text).map(|t| t.0), Some(Topic::Instructions), "{text}");
+            assert_eq!(topic(&text.to_lowercase()).map(|t| t.0), Some(Topic::Instructions), "{text}");
         }
-        assert_eq!(topic("Notes"), Some((Topic::Other, true)));
-        assert_eq!(topic("Notes on flour"), Some((Topic::Other, false)));
-        assert_eq!(topic("Methodology of our tests, in a long sentence that goes on"), None);
-        assert_eq!(topic("Soup"), None);
+        assert_eq!(topic("notes"), Some((Topic::Other, true)));
+        assert_eq!(topic("notes on flour"), Some((Topic::Other, false)));
+        assert_eq!(topic("methodology of our tests, in a long sentence that goes on"), None);
+        assert_eq!(topic("soup"), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! lists with commas, `:first-child`, `:last-child`, `:nth-child(an+b)`, `:first-of-type`, `:nth-of-type(an+b)`, `:not()`,
 //! `:has()`, and `:contains("text")` (not CSS, but known to every scraper).
 
+use memchr::memmem;
+
 use crate::html::{Document, NodeId};
 
 /// A parsed selector list.
@@ -76,8 +78,20 @@ impl Selector {
 
     /// Whether the node matches.
     pub fn matches(&self, page: &Document<'_>, node: NodeId) -> bool {
-        page.is_element(node)
-            && self.alternatives.iter().any(|c| c.subject.matches(page, node) && left_matches(page, node, &c.left))
+        self.alternatives.iter().any(|c| c.matches(page, node))
+    }
+
+    /// The first match on the page.
+    pub fn first(&self, page: &Document<'_>) -> Option<NodeId> {
+        let first = |complex: &Complex| {
+            let matches = |node: &NodeId| complex.matches(page, *node);
+            // A class stands in few tags, and its text is found faster than they are tested.
+            match complex.subject.class() {
+                Some(class) => page.nodes_at(memmem::find_iter(page.source().as_bytes(), class)).find(matches),
+                None => page.all().find(matches),
+            }
+        };
+        self.alternatives.iter().filter_map(first).min()
     }
 
     /// Matching nodes among `range`, in document order.
@@ -137,7 +151,18 @@ fn siblings<'p>(page: &'p Document<'_>, node: NodeId) -> impl Iterator<Item = No
     .filter(|&n| page.is_element(n))
 }
 
+impl Complex {
+    fn matches(&self, page: &Document<'_>, node: NodeId) -> bool {
+        page.is_element(node) && self.subject.matches(page, node) && left_matches(page, node, &self.left)
+    }
+}
+
 impl Compound {
+    /// A class that the element must have.
+    fn class(&self) -> Option<&str> {
+        self.tests.iter().find_map(|test| if let Test::Class(class) = test { Some(class.as_str()) } else { None })
+    }
+
     fn matches(&self, page: &Document<'_>, node: NodeId) -> bool {
         self.name.as_ref().is_none_or(|name| page.name(node).eq_ignore_ascii_case(name))
             && self.tests.iter().all(|test| test.holds(page, node))

@@ -257,11 +257,11 @@ impl Rule {
     /// What the rule finds in the page; nothing where its scope is not there.
     pub fn read(&self, page: &Document<'_>) -> Option<Draft> {
         if let Some(when) = &self.when {
-            find_first(page, when)?;
+            when.first(page)?;
         }
         let root = match &self.scope {
             Some(scope) => {
-                let node = find_first(page, scope)?;
+                let node = scope.first(page)?;
                 node..page.end(node)
             }
             None => page.all(),
@@ -294,11 +294,6 @@ impl Rule {
 
 /// No recipe's markup has more nodes.
 const MAX_NODES: NodeId = 100_000;
-
-/// The first match on the page.
-fn find_first(page: &Document<'_>, selector: &Selector) -> Option<NodeId> {
-    selector.find(page, page.all()).next()
-}
 
 fn non_empty(text: &str) -> Option<String> {
     let text = clean(text);
