@@ -361,6 +361,56 @@ fn instructions(recipe: Value<'_>) -> Vec<Section> {
     values::tidy_steps(steps.sections)
 }
 
+/// An object of a list of instructions.
+#[derive(Default)]
+struct Step<'j> {
+    /// Whether it is a section of the list, not a step.
+    is_section: bool,
+    is_list: bool,
+    name: Option<Value<'j>>,
+    text: Option<Value<'j>>,
+    list: Option<Value<'j>>,
+    inner: Option<Value<'j>>,
+}
+
+impl<'j> Step<'j> {
+    /// Reads the members in one pass: pages have more of these objects than of any other.
+    fn of(item: Value<'j>) -> Step<'j> {
+        let (mut names, mut texts, mut lists, mut inner) = ([None; 2], [None; 3], [None; 3], None);
+        for (key, value) in item.entries().filter(|(_, value)| !value.is_null()) {
+            let slot = match key {
+                "name" => &mut names[0],
+                "Name" => &mut names[1],
+                "text" => &mut texts[0],
+                "description" => &mut texts[1],
+                "@value" => &mut texts[2],
+                "itemListElement" => &mut lists[0],
+                "steps" => &mut lists[1],
+                "step" => &mut lists[2],
+                "item" => &mut inner,
+                _ => continue,
+            };
+            *slot = Some(value);
+        }
+        let list = lists.into_iter().flatten().next();
+        let is_section = has_type(item, "HowToSection") || (list.is_some() && !has_type(item, "HowToStep"));
+        Step {
+            is_section,
+            is_list: is_section && has_type(item, "ItemList"),
+            name: names.into_iter().flatten().next(),
+            text: texts.into_iter().flatten().next(),
+            list,
+            inner,
+        }
+    }
+
+    /// Whether the text begins with the name as it stands in the page.
+    fn repeats_itself(&self) -> bool {
+        let raw = |value: Option<Value<'j>>| value.and_then(Value::raw_text);
+        raw(self.name).zip(raw(self.text)).is_some_and(|(name, text)| text.starts_with(name))
+    }
+}
+
 struct Steps {
     sections: Vec<Section>,
 }
@@ -387,39 +437,40 @@ impl Steps {
             self.text(text, single);
             return;
         }
-        let list = item.get("itemListElement").or_else(|| item.get("steps")).or_else(|| item.get("step"));
-        let name = item.get("name").or_else(|| item.get("Name")).and_then(first_text).and_then(non_empty);
-        if has_type(item, "HowToSection") || (list.is_some() && !has_type(item, "HowToStep")) {
-            let heading = name.filter(|_| !has_type(item, "ItemList"));
+        let item = Step::of(item);
+        if item.is_section {
+            let heading = item.name.filter(|_| !item.is_list).and_then(first_text).and_then(non_empty);
             self.sections.push(Section { name: heading, items: Vec::new() });
-            let single = single && list.is_none_or(|l| l.items().nth(1).is_none());
-            list.iter().flat_map(|l| l.items()).take(MAX_ITEMS).for_each(|i| self.item(i, depth + 1, single));
+            let single = single && item.list.is_none_or(|l| l.items().nth(1).is_none());
+            item.list.iter().flat_map(|l| l.items()).take(MAX_ITEMS).for_each(|i| self.item(i, depth + 1, single));
             return;
         }
-        self.step(item, name, list, depth, single);
+        self.step(&item, depth, single);
     }
 
-    fn step(&mut self, item: Value<'_>, name: Option<String>, list: Option<Value<'_>>, depth: usize, single: bool) {
-        let text =
-            ["text", "description", "@value"].iter().find_map(|k| item.get(k)).and_then(|t| t.items().next()?.text());
-        match (text, list) {
+    fn step(&mut self, item: &Step<'_>, depth: usize, single: bool) {
+        let text = item.text.and_then(|t| t.items().next()?.text());
+        let name = || item.name.and_then(first_text).and_then(non_empty);
+        match (text, item.list) {
             (Some(text), _) if !text.trim().is_empty() => {
                 // Many sites repeat the start of the text as its name; only a name of its own is worth a line.
-                if let Some(name) = name.filter(|name| !begins_with(&text, name)) {
+                if !item.repeats_itself()
+                    && let Some(name) = name().filter(|name| !begins_with(&text, name))
+                {
                     self.push(name);
                 }
                 self.text(text, single);
             }
             (_, Some(list)) => {
-                if let Some(name) = name {
+                if let Some(name) = name() {
                     self.push(name);
                 }
                 list.items().for_each(|i| self.item(i, depth + 1, single));
             }
             _ => {
-                if let Some(inner) = item.get("item").filter(|i| i.is_object()) {
+                if let Some(inner) = item.inner.filter(|i| i.is_object()) {
                     self.item(inner, depth + 1, single);
-                } else if let Some(name) = name {
+                } else if let Some(name) = name() {
                     self.push(name);
                 }
             }
