@@ -4,6 +4,7 @@
 //! the same rank, another topic, or the end of the element that holds both. Of several lists for the same topic the one
 //! that looks most like its topic counts.
 
+mod amounts;
 mod facts;
 mod labels;
 mod lines;
@@ -17,9 +18,9 @@ use crate::doubt;
 use crate::draft::{Draft, Section, has_items};
 use crate::html::{Document, NodeId, Tag};
 use crate::values::{self, clean};
+pub use amounts::ingredient_likeness;
 use lines::Line;
 use words::Topic;
-pub use words::ingredient_likeness;
 
 /// A list of ingredients with fewer items is none.
 const MIN_INGREDIENTS: usize = 2;
@@ -319,8 +320,8 @@ impl Reader<'_, '_> {
             }
             let items = page.descendants(list).filter(|&n| matches!(page.tag(n), Tag::Li | Tag::Tr)).take(200);
             let items: Vec<String> = items.map(|n| tidy(&page.text(n))).filter(|t| !t.is_empty()).collect();
-            let amounts = items.iter().filter(|i| i.len() < 120 && words::ingredient_likeness(i) > 0).count();
-            let units = items.iter().filter(|i| i.len() < 120 && words::ingredient_likeness(i) > 1).count();
+            let amounts = items.iter().filter(|i| i.len() < 120 && ingredient_likeness(i) > 0).count();
+            let units = items.iter().filter(|i| i.len() < 120 && ingredient_likeness(i) > 1).count();
             if amounts > 0 && (amounts == items.len() || (units > 0 && amounts * 5 >= items.len() * 3)) {
                 with_units += units;
                 until = page.end(list);
@@ -381,7 +382,7 @@ impl List {
             for item in &mut section.items {
                 *item = tidy(item);
                 score += match topic {
-                    Topic::Ingredients => 1 + 3 * words::ingredient_likeness(item),
+                    Topic::Ingredients => 1 + 3 * ingredient_likeness(item),
                     _ => likeness_of_step(item),
                 };
             }

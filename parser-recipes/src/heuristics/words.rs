@@ -257,14 +257,13 @@ pub fn topic(lower: &str) -> Option<(Topic, bool)> {
     name(lower).map(|topic| (topic, true)).or_else(|| Some((longer(lower)?, false)))
 }
 
-/// The topic of a name, by its length first: few texts are names, and fewer are as long.
+/// The topic of a name.
 fn name(text: &str) -> Option<Topic> {
-    let (starts, names) = &*NAMES;
-    if !starts.may_start(text) {
+    if !NAMES.starts.may_start(text) {
         return None;
     }
     let head = head(text);
-    names.get(text.len())?.iter().find(|(of, name, _)| *of == head && *name == text).map(|(_, _, topic)| *topic)
+    NAMES.by_length.get(text.len())?.iter().find(|n| n.head == head && n.text == text).map(|n| n.topic)
 }
 
 /// The first bytes of a text as a number, by which most texts are told apart.
@@ -272,22 +271,33 @@ fn head(text: &str) -> u64 {
     text.bytes().take(8).fold(0, |head, byte| head << 8 | u64::from(byte))
 }
 
-/// How the names start, and the names by their length in bytes.
-static NAMES: LazyLock<(Starts, Vec<Vec<(u64, &str, Topic)>>)> = LazyLock::new(|| {
-    let mut starts = Starts::default();
-    let mut names: Vec<Vec<(u64, &str, Topic)>> = Vec::new();
+/// The names of all topics.
+struct Names {
+    starts: Starts,
+    /// By their length in bytes: few texts are names, and fewer are as long.
+    by_length: Vec<Vec<Name>>,
+}
+
+struct Name {
+    head: u64,
+    text: &'static str,
+    topic: Topic,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let mut names = Names { starts: Starts::default(), by_length: Vec::new() };
     // The first list that has a name decides.
     for (list, topic) in [(INGREDIENTS, Topic::Ingredients), (INSTRUCTIONS, Topic::Instructions), (OTHER, Topic::Other)]
     {
-        for name in list {
-            if names.len() <= name.len() {
-                names.resize_with(name.len() + 1, Vec::new);
+        for text in list {
+            names.starts.add(text);
+            if names.by_length.len() <= text.len() {
+                names.by_length.resize_with(text.len() + 1, Vec::new);
             }
-            names[name.len()].push((head(name), name, topic));
-            starts.add(name);
+            names.by_length[text.len()].push(Name { head: head(text), text, topic });
         }
     }
-    (starts, names)
+    names
 });
 
 /// Where the words that a class may have stand in a page, without their first letters: it may be a large one.
@@ -367,9 +377,8 @@ fn longer(text: &str) -> Option<Topic> {
         },
         _ => text,
     };
-    let (starts, _) = &*NAMES;
     let (mut instructions, mut other) = (false, false);
-    if starts.may_start(text) {
+    if NAMES.starts.may_start(text) {
         let parts = |c: char| !c.is_alphanumeric() && c != '\'' && c != '’';
         let ends = text.char_indices().filter(|(at, c)| *at >= 4 && parts(*c)).map(|(at, _)| at);
         for head in ends.map(|at| &text[..at]) {
@@ -396,163 +405,6 @@ fn longer(text: &str) -> Option<Topic> {
     } else {
         other.then_some(Topic::Other)
     }
-}
-
-/// Units that follow a number in a list of ingredients.
-static UNITS: Labels = Labels::of(&[
-    "g",
-    "gr",
-    "gram",
-    "grams",
-    "kg",
-    "mg",
-    "ml",
-    "cl",
-    "dl",
-    "l",
-    "oz",
-    "oz.",
-    "ounce",
-    "ounces",
-    "lb",
-    "lb.",
-    "lbs",
-    "pound",
-    "pounds",
-    "cup",
-    "cups",
-    "c.",
-    "tbsp",
-    "tbsp.",
-    "tablespoon",
-    "tablespoons",
-    "tsp",
-    "tsp.",
-    "teaspoon",
-    "teaspoons",
-    "pinch",
-    "dash",
-    "clove",
-    "cloves",
-    "can",
-    "cans",
-    "slice",
-    "slices",
-    "stick",
-    "sticks",
-    "bunch",
-    "handful",
-    "sprig",
-    "sprigs",
-    "pint",
-    "quart",
-    "piece",
-    "pieces",
-    "el",
-    "tl",
-    "esslöffel",
-    "teelöffel",
-    "prise",
-    "bund",
-    "stück",
-    "zehe",
-    "zehen",
-    "dose",
-    "becher",
-    "päckchen",
-    "cucharada",
-    "cucharadas",
-    "cucharadita",
-    "cucharaditas",
-    "taza",
-    "tazas",
-    "diente",
-    "dientes",
-    "pizca",
-    "cuillère",
-    "cuillères",
-    "càs",
-    "càc",
-    "c.à.s",
-    "pincée",
-    "gousse",
-    "gousses",
-    "tasse",
-    "sachet",
-    "cucchiaio",
-    "cucchiai",
-    "cucchiaino",
-    "cucchiaini",
-    "spicchio",
-    "spicchi",
-    "pizzico",
-    "colher",
-    "colheres",
-    "xícara",
-    "xícaras",
-    "dente",
-    "dentes",
-    "pitada",
-    "eetlepel",
-    "eetlepels",
-    "theelepel",
-    "theelepels",
-    "teen",
-    "tenen",
-    "snufje",
-    "blik",
-    "łyżka",
-    "łyżki",
-    "łyżek",
-    "łyżeczka",
-    "łyżeczki",
-    "szklanka",
-    "szklanki",
-    "ząbek",
-    "ząbki",
-    "szczypta",
-    "msk",
-    "tsk",
-    "krm",
-    "st",
-    "klyfta",
-    "spsk",
-    "ss",
-    "ts",
-    "κ.σ.",
-    "κ.γ.",
-    "γρ.",
-    "ml.",
-    "gr.",
-    "g.",
-]);
-
-/// How much a line looks like an ingredient: 2 for an amount with a unit, 1 for an amount, 0 for neither.
-pub fn ingredient_likeness(line: &str) -> u32 {
-    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    if line.is_empty() || line.len() > 250 {
-        return 0;
-    }
-    let starts_with_amount = line.starts_with(|c: char| c.is_numeric());
-    let first_words = line.split_whitespace().take(4);
-    let unit = first_words
-        .flat_map(|w| [w, w.trim_start_matches(|c: char| c.is_numeric() || matches!(c, '.' | ',' | '/' | '-'))]);
-    let has_unit = unit.filter(|w| !w.is_empty()).any(|w| UNITS.contain(w));
-    match (starts_with_amount, has_unit) {
-        (true, true) => 2,
-        (true, false) => u32::from(line.split_whitespace().count() <= 14),
-        (false, _) if ends_in_amount(&line) => 2,
-        (false, true) => u32::from(line.split_whitespace().count() <= 10),
-        (false, false) => 0,
-    }
-}
-
-/// "Farina 500 g", "Mehl 500g": the food first.
-fn ends_in_amount(line: &str) -> bool {
-    let mut words = line.rsplit(' ');
-    let (Some(last), Some(before)) = (words.next(), words.next()) else { return false };
-    let counted = [last, before].iter().any(|word| word.starts_with(char::is_numeric));
-    counted && UNITS.contain(last.trim_start_matches(|c: char| !c.is_alphabetic())) && line.len() < 60
 }
 
 #[cfg(test)]
@@ -589,22 +441,5 @@ mod tests {
         assert_eq!(topic("notes on flour"), Some((Topic::Other, false)));
         assert_eq!(topic("methodology of our tests, in a long sentence that goes on"), None);
         assert_eq!(topic("soup"), None);
-    }
-
-    #[test]
-    fn ingredients_look_like_ingredients() {
-        for (line, score) in [
-            ("250g shortcrust pastry", 2),
-            ("- 2 tablespoons sugar", 2),
-            ("2 αβοκάντο ώριμα", 1),
-            ("½ onion", 1),
-            ("Handful of spinach", 1),
-            ("Farina 00 500 g", 2),
-            ("Ready in 20 min", 0),
-            ("Salt", 0),
-            ("Bake it well.", 0),
-        ] {
-            assert_eq!(ingredient_likeness(line), score, "{line}");
-        }
     }
 }
