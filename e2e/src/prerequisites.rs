@@ -12,6 +12,8 @@ pub const REQUIRE: &str = "E2E_REQUIRE";
 pub const PYTHON: &str = "E2E_PYTHON";
 /// The path of axe-core's `axe.min.js`.
 pub const AXE: &str = "E2E_AXE";
+/// The `node_modules` with what `e2e/clients/node/package.json` names.
+pub const NODE: &str = "E2E_NODE";
 
 /// What a test needs besides our own programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Prerequisite {
     Browser,
     /// A JDK, and a real Apache Kafka in `../shared`.
     Java,
+    /// Node.js with kafkajs, kafka-node and node-rdkafka.
+    Node,
     /// The real recipe pages in `../shared`, and tar with zstd.
     Pages,
     /// The right to mount file systems.
@@ -37,6 +41,7 @@ impl Prerequisite {
             Self::Python => "python",
             Self::Browser => "browser",
             Self::Java => "java",
+            Self::Node => "node",
             Self::Pages => "pages",
             Self::Root => "root",
         }
@@ -50,6 +55,10 @@ impl Prerequisite {
                 "apt-get install chromium chromium-driver, npm install axe-core, and name its axe.min.js in E2E_AXE"
             }
             Self::Java => "install a JDK and Maven, with Apache Kafka's launcher in ../shared/tools/apache-kafka",
+            Self::Node => {
+                "install Node.js and librdkafka-dev, run BUILD_LIBRDKAFKA=0 npm ci in e2e/clients/node, and name its \
+                 node_modules in E2E_NODE"
+            }
             Self::Pages => "put pages.tar.zst into ../shared/recipes, and install tar and zstd",
             Self::Root => "run as root, where file systems may be mounted",
         }
@@ -106,6 +115,17 @@ pub fn apache_kafka(test: &str) -> Option<PathBuf> {
     let found =
         launcher.filter(|path| runs(Command::new("javac").arg("-version")) && runs(Command::new(path).arg("install")));
     Prerequisite::Java.or_skip(found, test)
+}
+
+/// The `node_modules` with kafkajs, kafka-node and node-rdkafka, for `NODE_PATH`.
+#[must_use]
+pub fn node(test: &str) -> Option<PathBuf> {
+    let load = |modules: &PathBuf| {
+        let clients = "['kafkajs', 'kafka-node', 'node-rdkafka'].forEach(name => require(name))";
+        runs(Command::new("node").args(["-e", clients]).env("NODE_PATH", modules))
+    };
+    let modules = std::env::var_os(NODE).map(PathBuf::from).filter(load);
+    Prerequisite::Node.or_skip(modules, test)
 }
 
 /// Unpacks the real recipe pages into a folder; gives how many there are.
