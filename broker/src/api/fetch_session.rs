@@ -1,7 +1,8 @@
-//! Incremental fetch sessions (KIP-227; `FetchSession.scala`): the broker remembers which partitions a consumer reads,
-//! so that requests and replies name only what changed.
+//! Incremental fetch sessions (KIP-227; `FetchManager`, `FetchSessionCacheShard`): the broker remembers which partitions a
+//! consumer reads, so that requests and replies name only what changed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -12,6 +13,10 @@ use wire::ErrorCode;
 const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a request that wants no session and closes the one it names.
 const FINAL_EPOCH: i32 = -1;
+/// Sessions are kept in so many parts, each with its share of the slots and of the ids
+/// (`KafkaBroker.NumFetchSessionCacheShards`).
+const SHARDS: usize = 8;
+const IDS_PER_SHARD: i32 = i32::MAX / SHARDS as i32;
 
 /// A partition as a fetcher names it: by name up to version 12, by id from 13 on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +54,7 @@ struct Session {
     epoch: i32,
     by_id: bool,
     partitions: IndexMap<FetchKey, (FetchSpec, Option<Told>)>,
+    created_ms: i64,
     last_used_ms: i64,
 }
 
@@ -115,25 +121,28 @@ impl ReplySummary {
 /// All sessions of the broker, at most `max.incremental.fetch.session.cache.slots`.
 #[derive(Debug)]
 pub struct FetchSessions {
-    slots: usize,
+    shards: [Mutex<Shard>; SHARDS],
+    /// The shard of the next session, modulo their number.
+    next: AtomicUsize,
+    slots_per_shard: usize,
     evict_after_ms: i64,
-    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Shard {
     sessions: IndexMap<i32, Session>,
 }
 
 impl FetchSessions {
-    /// Keeps at most `slots` sessions; one that was not used for `evict_after_ms` gives way to a new one.
+    /// Keeps at most `slots` sessions, the same number in each shard. A session that was not used for `evict_after_ms`
+    /// gives way to a new one; and one that is older than that to one of more partitions.
     pub fn new(slots: usize, evict_after_ms: i64) -> Self {
-        Self { slots, evict_after_ms, state: Mutex::default() }
+        Self { shards: Default::default(), next: AtomicUsize::new(0), slots_per_shard: slots / SHARDS, evict_after_ms }
     }
 
     /// How many sessions there are.
     pub fn len(&self) -> usize {
-        self.state.lock().sessions.len()
+        self.shards.iter().map(|shard| shard.lock().sessions.len()).sum()
     }
 
     /// Whether there are none.
@@ -147,29 +156,29 @@ impl FetchSessions {
     /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH` and `FETCH_SESSION_TOPIC_ID_ERROR`, all of the whole
     /// request.
     pub fn plan(&self, request: SessionRequest, now_ms: i64) -> Result<FetchPlan, ErrorCode> {
-        let mut state = self.state.lock();
+        let mut shard = self.shard_of(request.id).lock();
         if request.epoch == INITIAL_EPOCH || request.epoch == FINAL_EPOCH {
-            state.sessions.swap_remove(&request.id);
+            shard.sessions.swap_remove(&request.id);
             let kind =
                 if request.epoch == FINAL_EPOCH { Kind::Sessionless } else { Kind::Full { by_id: request.by_id } };
             return Ok(FetchPlan { partitions: request.partitions, kind });
         }
-        let session = state.sessions.get_mut(&request.id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
-        if session.by_id != request.by_id {
-            return Err(ErrorCode::FetchSessionTopicIdError);
-        }
+        let session = shard.sessions.get_mut(&request.id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         if session.epoch != request.epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
-        for (key, spec) in request.partitions {
-            session.partitions.entry(key).and_modify(|known| known.0 = spec).or_insert((spec, None));
+        if session.by_id != request.by_id {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        for (key, spec) in &request.partitions {
+            session.partitions.entry(key.clone()).and_modify(|known| known.0 = *spec).or_insert((*spec, None));
         }
         for key in &request.forgotten {
             session.partitions.shift_remove(key);
         }
         if session.partitions.is_empty() {
-            state.sessions.swap_remove(&request.id);
-            return Ok(FetchPlan { partitions: Vec::new(), kind: Kind::Sessionless });
+            shard.sessions.swap_remove(&request.id);
+            return Ok(FetchPlan { partitions: request.partitions, kind: Kind::Sessionless });
         }
         session.epoch = next_epoch(session.epoch);
         session.last_used_ms = now_ms;
@@ -203,8 +212,8 @@ impl FetchSessions {
         plan: &FetchPlan,
         summaries: &[ReplySummary],
     ) -> Result<(i32, Vec<bool>), ErrorCode> {
-        let mut state = self.state.lock();
-        let session = state
+        let mut shard = self.shard_of(id).lock();
+        let session = shard
             .sessions
             .get_mut(&id)
             .filter(|session| session.epoch == epoch)
@@ -231,38 +240,56 @@ impl FetchSessions {
 
     /// Opens a session where there is room; 0 where not.
     fn open(&self, by_id: bool, plan: &FetchPlan, summaries: &[ReplySummary], now_ms: i64) -> i32 {
-        if plan.partitions.is_empty() {
+        let number = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let mut shard = self.shards[number].lock();
+        let has_room = shard.sessions.len() < self.slots_per_shard
+            || shard.evict(plan.partitions.len(), self.evict_after_ms, now_ms);
+        if !has_room {
             return 0;
         }
-        let mut state = self.state.lock();
-        if state.sessions.len() >= self.slots {
-            let oldest = state.sessions.iter().enumerate().min_by_key(|(_, (_, session))| session.last_used_ms);
-            match oldest.map(|(index, (_, session))| (index, session.last_used_ms)) {
-                Some((index, used)) if now_ms - used > self.evict_after_ms => {
-                    drop(state.sessions.swap_remove_index(index));
-                }
-                _ => return 0,
-            }
-        }
-        let id = state.free_id();
+        let id = shard.free_id(number as i32);
         let partitions = plan
             .partitions
             .iter()
             .zip(summaries)
             .map(|((key, spec), summary)| (key.clone(), (*spec, summary.told())))
             .collect();
-        state
-            .sessions
-            .insert(id, Session { epoch: next_epoch(INITIAL_EPOCH), by_id, partitions, last_used_ms: now_ms });
+        let epoch = next_epoch(INITIAL_EPOCH);
+        let session = Session { epoch, by_id, partitions, created_ms: now_ms, last_used_ms: now_ms };
+        shard.sessions.insert(id, session);
         id
+    }
+
+    /// The shard of an id; that of an id that nobody was given does not have it.
+    fn shard_of(&self, id: i32) -> &Mutex<Shard> {
+        let number = usize::try_from(id / IDS_PER_SHARD).unwrap_or(0);
+        &self.shards[number.min(SHARDS - 1)]
     }
 }
 
-impl State {
+impl Shard {
+    /// Makes room for a session of `size` partitions. The one unused for longest goes if it is stale; else the smallest
+    /// of those that were used after their first `evict_after_ms`, if it is smaller than the new one.
+    fn evict(&mut self, size: usize, evict_after_ms: i64, now_ms: i64) -> bool {
+        let stale = self
+            .sessions
+            .iter()
+            .min_by_key(|(id, session)| (session.last_used_ms, **id))
+            .filter(|(_, session)| now_ms - session.last_used_ms > evict_after_ms);
+        let smaller = || {
+            let old = self.sessions.iter().filter(|(_, it)| it.last_used_ms - it.created_ms > evict_after_ms);
+            old.min_by_key(|(id, it)| (it.partitions.len(), **id)).filter(|(_, it)| it.partitions.len() < size)
+        };
+        let Some(id) = stale.or_else(smaller).map(|(id, _)| *id) else { return false };
+        self.sessions.swap_remove(&id);
+        true
+    }
+
     /// Ids are unguessable in Kafka so that one client does not continue another's session by mistake.
-    fn free_id(&self) -> i32 {
+    fn free_id(&self, number: i32) -> i32 {
         loop {
-            let id = (Uuid::new_v4().as_u128() as u32 & i32::MAX.cast_unsigned()).cast_signed();
+            let random = (Uuid::new_v4().as_u128() as u32 & i32::MAX.cast_unsigned()).cast_signed();
+            let id = number * IDS_PER_SHARD + random % IDS_PER_SHARD;
             if id != 0 && !self.sessions.contains_key(&id) {
                 return id;
             }
@@ -301,7 +328,7 @@ mod tests {
 
     #[test]
     fn an_incremental_reply_names_only_what_changed() {
-        let sessions = FetchSessions::new(10, 1000);
+        let sessions = FetchSessions::new(1000, 1000);
         let plan = sessions.plan(request(0, 0, vec![(key(0), spec(0)), (key(1), spec(0))], vec![]), 0).unwrap();
         let (id, named) = sessions.settle(&plan, &[summary(0, 0), summary(0, 0)], 0).unwrap();
         assert_ne!(id, 0);
@@ -318,7 +345,7 @@ mod tests {
 
     #[test]
     fn partitions_that_gave_records_go_last() {
-        let sessions = FetchSessions::new(10, 1000);
+        let sessions = FetchSessions::new(1000, 1000);
         let plan = sessions.plan(request(0, 0, vec![(key(0), spec(0)), (key(1), spec(0))], vec![]), 0).unwrap();
         let (id, _) = sessions.settle(&plan, &[summary(0, 0), summary(0, 0)], 0).unwrap();
         let plan = sessions.plan(request(id, 1, vec![], vec![]), 0).unwrap();
@@ -329,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_error_is_said_again_until_it_is_gone() {
-        let sessions = FetchSessions::new(10, 1000);
+        let sessions = FetchSessions::new(1000, 1000);
         let failed = ReplySummary {
             error: ErrorCode::OffsetOutOfRange,
             bytes: 0,
@@ -351,7 +378,7 @@ mod tests {
 
     #[test]
     fn wrong_ids_and_epochs_are_refused() {
-        let sessions = FetchSessions::new(10, 1000);
+        let sessions = FetchSessions::new(1000, 1000);
         assert_eq!(sessions.plan(request(77, 1, vec![], vec![]), 0).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
         let plan = sessions.plan(request(0, 0, vec![(key(0), spec(0))], vec![]), 0).unwrap();
         let (id, _) = sessions.settle(&plan, &[summary(0, 0)], 0).unwrap();
@@ -362,14 +389,49 @@ mod tests {
         assert!(sessions.is_empty());
     }
 
+    /// Opens a session of so many partitions; its id, 0 where there is no room.
+    fn open(sessions: &FetchSessions, partitions: i32, now_ms: i64) -> i32 {
+        let wanted = (0..partitions).map(|index| (key(index), spec(0))).collect::<Vec<_>>();
+        let summaries = vec![summary(0, 0); wanted.len()];
+        let plan = sessions.plan(request(0, 0, wanted, vec![]), now_ms).unwrap();
+        sessions.settle(&plan, &summaries, now_ms).unwrap().0
+    }
+
     #[test]
-    fn a_full_cache_opens_no_session_until_one_is_old() {
-        let sessions = FetchSessions::new(1, 1000);
-        let plan = sessions.plan(request(0, 0, vec![(key(0), spec(0))], vec![]), 0).unwrap();
-        let (first, _) = sessions.settle(&plan, &[summary(0, 0)], 0).unwrap();
-        assert_ne!(first, 0);
-        assert_eq!(sessions.settle(&plan, &[summary(0, 0)], 500).unwrap().0, 0);
-        assert_ne!(sessions.settle(&plan, &[summary(0, 0)], 1500).unwrap().0, 0);
-        assert_eq!(sessions.len(), 1);
+    fn a_full_cache_opens_no_session_until_one_is_stale() {
+        let sessions = FetchSessions::new(2 * SHARDS + 7, 1000);
+        let ids = (0..2 * SHARDS).map(|_| open(&sessions, 1, 0)).collect::<Vec<_>>();
+        assert!(ids.iter().all(|id| *id != 0));
+        assert_eq!(sessions.len(), 2 * SHARDS, "the slots that are left are too few for all shards");
+        assert_eq!(open(&sessions, 5, 1000), 0, "none is stale, and none was used after a second");
+        assert_ne!(open(&sessions, 1, 1001), 0);
+        assert_eq!(sessions.len(), 2 * SHARDS);
+        assert_eq!(open(&FetchSessions::new(SHARDS - 1, 1000), 1, 0), 0, "not one slot for each shard");
+    }
+
+    #[test]
+    fn an_old_session_gives_way_to_a_larger_one() {
+        let sessions = FetchSessions::new(SHARDS, 1000);
+        for id in (0..SHARDS).map(|_| open(&sessions, 2, 0)).collect::<Vec<_>>() {
+            for (epoch, at) in [(1, 900), (2, 1800)] {
+                sessions.plan(request(id, epoch, vec![], vec![]), at).unwrap();
+            }
+        }
+        let open_in_all = |partitions| [(); SHARDS].map(|()| open(&sessions, partitions, 1800) != 0);
+        assert_eq!(open_in_all(2), [false; SHARDS], "as many partitions are not more");
+        assert_eq!(open_in_all(3), [true; SHARDS]);
+        assert_eq!(open_in_all(4), [false; SHARDS], "these are new");
+    }
+
+    #[test]
+    fn a_session_may_begin_without_partitions_and_ends_without() {
+        let sessions = FetchSessions::new(1000, 1000);
+        let id = open(&sessions, 0, 0);
+        assert_ne!(id, 0);
+        let forgotten_at_once = request(id, 1, vec![(key(3), spec(0))], vec![key(3)]);
+        let plan = sessions.plan(forgotten_at_once, 0).unwrap();
+        assert_eq!(plan.partitions, [(key(3), spec(0))]);
+        assert_eq!(sessions.settle(&plan, &[summary(0, 0)], 0).unwrap().0, 0);
+        assert!(sessions.is_empty());
     }
 }
