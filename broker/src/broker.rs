@@ -106,6 +106,8 @@ impl Broker {
             async move { node.fresh_producer_id().await }
         };
         tasks.spawn(transactions.run(fresh_id, stop_work.clone()));
+        let (following, follower, stop) = (Arc::clone(&counts), Arc::clone(&node), stop_work.clone());
+        tasks.spawn(async move { following.follow(follower, stop).await });
         tasks.spawn(gauges::run(Arc::clone(&node), stop_work.clone()));
         let ports = listeners.iter().map(|it| (it.identity().name.clone(), it.identity().local_addr.port())).collect();
         let connections = TaskTracker::new();

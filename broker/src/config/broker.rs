@@ -1,11 +1,13 @@
 //! The broker's settings, read and checked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::dynamic::DynamicConfigs;
 use super::error::ConfigError;
 use super::listener::{ListenerSettings, Listeners, SecurityProtocol};
+use super::listener_limits::ListenerLimits;
 use super::reader::{Properties, Reader, properties};
 use super::settings::{Gathered, SettingsError, Sources};
 use super::startup_topic::{self, StartupTopic};
@@ -249,6 +251,8 @@ pub struct BrokerConfig {
     pub startup_topics: Vec<StartupTopic>,
     /// Connections.
     pub network: NetworkSettings,
+    /// Limits on the connections of each listener, by its name.
+    pub listener_limits: BTreeMap<String, ListenerLimits>,
     /// Requests.
     pub requests: RequestSettings,
     /// Topics.
@@ -378,6 +382,7 @@ impl BrokerConfig {
             http_listener: read_http_listener(&mut reader),
             startup_topics: Vec::new(),
             network: NetworkSettings::read(&mut reader),
+            listener_limits: BTreeMap::new(),
             requests: RequestSettings::read(&mut reader),
             topics: TopicSettings::read(&mut reader),
             storage: StorageSettings::read(&mut reader),
@@ -393,7 +398,8 @@ impl BrokerConfig {
         super::checks::check(&config, &reader, &mut problems, &mut warnings);
         match (listeners, startup_topics) {
             (Ok(listeners), Ok(startup_topics)) if problems.is_empty() => {
-                Ok((Self { listeners, startup_topics, ..config }, warnings))
+                let listener_limits = ListenerLimits::read(&reader, &listeners.clients, &config.network);
+                Ok((Self { listeners, listener_limits, startup_topics, ..config }, warnings))
             }
             (listeners, startup_topics) => {
                 problems.extend(listeners.err().into_iter().flatten().map(|problem| ("listeners", problem)));

@@ -20,6 +20,7 @@ mod environment;
 mod error;
 mod group;
 pub mod listener;
+mod listener_limits;
 #[cfg(test)]
 mod load_tests;
 mod nearest;
@@ -39,6 +40,7 @@ pub use broker::{
 pub use dynamic::DynamicConfigs;
 pub use error::ConfigError;
 pub use listener::{AdvertisedListener, Listener, Listeners, SecurityProtocol};
+pub use listener_limits::ListenerLimits;
 pub use reader::Properties;
 pub use rule::Rule;
 pub use settings::{Origin, SettingsError, Sources, known};

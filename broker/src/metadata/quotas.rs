@@ -64,6 +64,18 @@ pub(super) fn alter(image: &Image, alterations: &[QuotaAlteration]) -> (Records,
     (records, results)
 }
 
+impl Image {
+    /// How many connections a second each address may open (`connection_creation_rate`, KIP-612); without a name: each
+    /// that has no quota of its own.
+    pub fn connection_creation_rates(&self) -> impl Iterator<Item = (Option<Arc<str>>, i32)> {
+        self.quotas.iter().filter_map(|(entity, quotas)| {
+            let [(kind, name)] = &entity.0[..] else { return None };
+            let rate = quotas.get("connection_creation_rate").filter(|_| &**kind == "ip")?;
+            Some((name.clone(), *rate as i32))
+        })
+    }
+}
+
 fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::InvalidRequest, message)
 }

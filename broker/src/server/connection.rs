@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use wire::frame::SIZE_PREFIX;
 
 use super::ListenerIdentity;
+use super::connection_counts::ConnectionPermit;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::request_queue;
@@ -33,8 +33,8 @@ pub(super) enum CloseReason {
     ByPeer,
     #[error("idle for longer than connections.max.idle.ms")]
     Idle,
-    #[error("the broker is stopping")]
-    Stopping,
+    #[error("the broker is stopping, or has too many connections")]
+    Ended,
     #[error("a frame of {0} bytes is not between 0 and socket.request.max.bytes")]
     FrameSize(i32),
     #[error("{0}")]
@@ -43,11 +43,11 @@ pub(super) enum CloseReason {
     Io(#[from] io::Error),
 }
 
-/// Serves requests until the client leaves, misbehaves or is idle for too long, or the broker stops.
-pub async fn serve(mut stream: TcpStream, peer: Peer, node: Arc<Node>, stop: CancellationToken) {
+/// Serves requests until the client leaves, misbehaves or is idle for too long, or the permit ends.
+pub(super) async fn serve(mut stream: TcpStream, peer: Peer, node: Arc<Node>, permit: ConnectionPermit) {
     let address = peer.address;
     let mut session = Session::new(peer);
-    let reason = loop_requests(&mut stream, &mut session, &node, &stop).await;
+    let reason = loop_requests(&mut stream, &mut session, &node, &permit).await;
     match reason {
         CloseReason::FrameSize(_) | CloseReason::Request(_) => {
             warn!(%address, client_id = session.client_id(), reason = %reason, "connection closed");
@@ -60,7 +60,7 @@ async fn loop_requests(
     stream: &mut TcpStream,
     session: &mut Session,
     node: &Arc<Node>,
-    stop: &CancellationToken,
+    permit: &ConnectionPermit,
 ) -> CloseReason {
     let limits = node.limits();
     let mut incoming = Incoming::new(limits.max_request_bytes);
@@ -78,7 +78,7 @@ async fn loop_requests(
                 };
                 let read = tokio::select! {
                     biased;
-                    () = stop.cancelled() => return CloseReason::Stopping,
+                    () = permit.end().cancelled() => return CloseReason::Ended,
                     read = read => read,
                 };
                 match read {
@@ -88,6 +88,7 @@ async fn loop_requests(
             }
             Err(reason) => return reason,
         };
+        permit.used();
         let (started, request_bytes) = (Instant::now(), frame.len() + SIZE_PREFIX);
         let api_key = frame.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
         if request_queue::waits_for_others(api_key) {

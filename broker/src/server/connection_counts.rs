@@ -1,28 +1,50 @@
-//! How many connections there are, and how many come, against the settings that limit them. Source: `ConnectionQuotas`.
+//! How many connections there are, and how many come, against the settings and quotas that limit them. Source:
+//! `ConnectionQuotas` (KIP-308, KIP-402, KIP-612).
+//!
+//! Over a limit of the broker or of a listener a connection waits, and all behind it; over one of its address it is
+//! closed, for a quota of the address (`connection_creation_rate`) only after some time, so that it does not come again
+//! at once. The listener of brokers among themselves, where there are others, is not held up by the limits of the whole
+//! broker: others give way to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::config::NetworkSettings;
+use super::connection_rate::Rate;
+use crate::config::{BrokerConfig, ListenerLimits};
+use crate::metadata::Image;
+use crate::node::Node;
 
-/// Samples that a rate is measured over (`quota.window.num`), of a second each.
-const WINDOWS: u64 = 11;
-const WINDOW: Duration = Duration::from_secs(1);
+/// Addresses whose rates are remembered before those that are quiet are forgotten.
+const QUIET_ADDRESSES: usize = 1_000;
 
-/// Connections, in all and by address.
+/// Connections, in all, by listener and by address.
 #[derive(Debug, Default)]
 pub struct ConnectionCounts {
-    limits: Mutex<Limits>,
-    rate: Mutex<Rate>,
-    open: Mutex<HashMap<IpAddr, usize>>,
-    pub(super) closed: Notify,
+    state: Mutex<State>,
+    /// A connection has ended, or limits have changed.
+    pub(super) changed: Notify,
+    obeyed: tokio::sync::Mutex<Option<(Arc<BrokerConfig>, Arc<Image>)>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limits: Limits,
+    by_ip: HashMap<IpAddr, usize>,
+    by_listener: HashMap<String, usize>,
+    rate: Rate,
+    listener_rates: HashMap<String, Rate>,
+    ip_rates: HashMap<IpAddr, Rate>,
+    open: HashMap<u64, Arc<OpenConnection>>,
+    next: u64,
 }
 
 #[derive(Debug, Default)]
@@ -32,55 +54,229 @@ struct Limits {
     overrides: HashMap<IpAddr, usize>,
     /// Connections a second, of the whole broker.
     creation_rate: i32,
+    listeners: BTreeMap<String, ListenerLimits>,
+    /// The listener that the limits of the whole broker do not hold up.
+    protected: Option<String>,
+    ip_rates: HashMap<IpAddr, i32>,
+    default_ip_rate: Option<i32>,
+}
+
+/// Why a connection is closed that has just come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The setting or quota that leaves its address no room.
+    pub(super) limit: &'static str,
+    /// It is closed after so long.
+    pub(super) wait: Duration,
 }
 
 impl ConnectionCounts {
-    /// Takes over the settings. Host names among the exceptions are looked up now.
-    pub async fn obey(&self, settings: &NetworkSettings) {
+    /// Takes over settings and quotas that have changed.
+    pub async fn keep_up(&self, node: &Node) {
+        let (config, image) = (node.config(), node.controller.image());
+        let mut obeyed = self.obeyed.lock().await;
+        let is_known = |(known_config, known_image): &(Arc<BrokerConfig>, Arc<Image>)| {
+            Arc::ptr_eq(known_config, &config) && Arc::ptr_eq(known_image, &image)
+        };
+        if !obeyed.as_ref().is_some_and(is_known) {
+            self.obey(&config, &image).await;
+            *obeyed = Some((config, image));
+        }
+    }
+
+    /// Keeps up with settings and quotas until `stop`.
+    pub async fn follow(&self, node: Arc<Node>, stop: CancellationToken) {
+        let (mut config, mut image) = (node.config_changes(), node.controller.watch());
+        loop {
+            self.keep_up(&node).await;
+            tokio::select! {
+                changed = config.changed() => if changed.is_err() { return },
+                changed = image.changed() => if changed.is_err() { return },
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Takes over settings and quotas. Host names among the addresses are looked up now.
+    async fn obey(&self, config: &BrokerConfig, image: &Image) {
         let count = |value: i32| usize::try_from(value).unwrap_or(0);
         let mut overrides = HashMap::new();
-        for entry in settings.max_connections_per_ip_overrides.split(',') {
+        for entry in config.network.max_connections_per_ip_overrides.split(',') {
             let Some((host, max)) = entry.trim().rsplit_once(':') else { continue };
             let Ok(max) = max.trim().parse::<usize>() else { continue };
             let host = host.trim().trim_start_matches('[').trim_end_matches(']');
-            match tokio::net::lookup_host((host, 0)).await {
-                Ok(found) => overrides.extend(found.map(|address| (address.ip(), max))),
-                Err(error) => warn!(host, %error, "max.connections.per.ip.overrides: no such host"),
+            overrides.extend(addresses(host).await.into_iter().map(|ip| (ip, max)));
+        }
+        let (mut ip_rates, mut default_ip_rate) = (HashMap::new(), None);
+        for (ip, rate) in image.connection_creation_rates() {
+            match ip {
+                Some(ip) => ip_rates.extend(addresses(&ip).await.into_iter().map(|ip| (ip, rate))),
+                None => default_ip_rate = Some(rate),
             }
         }
-        *self.limits.lock() = Limits {
-            max: count(settings.max_connections),
-            max_per_ip: count(settings.max_connections_per_ip),
+        let listeners = &config.listeners;
+        let limits = Limits {
+            max: count(config.network.max_connections),
+            max_per_ip: count(config.network.max_connections_per_ip),
             overrides,
-            creation_rate: settings.max_connection_creation_rate,
+            creation_rate: config.network.max_connection_creation_rate,
+            listeners: config.listener_limits.clone(),
+            protected: (listeners.clients.len() > 1).then(|| listeners.inter_broker.clone()),
+            ip_rates,
+            default_ip_rate,
         };
+        {
+            let mut state = self.state.lock();
+            state.limits = limits;
+            state.end_excess();
+        }
+        self.changed.notify_waiters();
     }
 
     /// Connections open now.
     pub fn open(&self) -> usize {
-        self.open.lock().values().sum()
+        self.state.lock().open.len()
     }
 
     /// Counts a connection that has come, and says how long it has to wait for `max.connection.creation.rate`.
-    pub(super) fn arrived(&self) -> Duration {
-        let limit = self.limits.lock().creation_rate;
-        if limit == i32::MAX { Duration::ZERO } else { self.rate.lock().record(Instant::now(), limit) }
+    pub(super) fn arrived(&self, listener: &str) -> Duration {
+        let (mut state, now) = (self.state.lock(), Instant::now());
+        let broker_limit = state.limits.creation_rate;
+        let broker = if state.is_protected(listener) { Duration::ZERO } else { state.rate.record(now, broker_limit) };
+        let limit = state.limits.listeners.get(listener).map_or(i32::MAX, |own| own.max_connection_creation_rate);
+        broker.max(state.listener_rates.entry(listener.to_owned()).or_default().record(now, limit))
     }
 
-    /// Counts a connection as open, or names the setting that has no room for it.
-    pub(super) fn admit(counts: &Arc<Self>, ip: IpAddr) -> Result<ConnectionPermit, &'static str> {
+    /// Counts a connection as open where it may be, and waits where others have to end first. `stop` ends it, and so does
+    /// a limit that is passed later. Cancellation-safe.
+    pub(super) async fn place(
+        counts: &Arc<Self>,
+        listener: &str,
+        ip: IpAddr,
+        stop: &CancellationToken,
+    ) -> Result<ConnectionPermit, Refusal> {
+        loop {
+            let mut changed = std::pin::pin!(counts.changed.notified());
+            changed.as_mut().enable();
+            match Self::admit(counts, listener, ip, stop) {
+                Some(admission) => return admission,
+                None => changed.await,
+            }
+        }
+    }
+
+    /// As [`Self::place`]; `None` where others have to end first.
+    fn admit(
+        counts: &Arc<Self>,
+        listener: &str,
+        ip: IpAddr,
+        stop: &CancellationToken,
+    ) -> Option<Result<ConnectionPermit, Refusal>> {
         let ip = ip.to_canonical();
-        let limits = counts.limits.lock();
-        let mut open = counts.open.lock();
-        if open.values().sum::<usize>() >= limits.max {
-            return Err("max.connections");
+        let mut state = counts.state.lock();
+        if !state.has_slot(listener) {
+            return None;
         }
-        let max = limits.overrides.get(&ip).copied();
-        if open.get(&ip).copied().unwrap_or(0) >= max.unwrap_or(limits.max_per_ip) {
-            return Err(if max.is_some() { "max.connections.per.ip.overrides" } else { "max.connections.per.ip" });
+        if let Some(wait) = state.throttle(listener, ip) {
+            return Some(Err(Refusal { limit: "connection_creation_rate", wait }));
         }
-        *open.entry(ip).or_default() += 1;
-        Ok(ConnectionPermit { counts: Arc::clone(counts), ip })
+        let max = state.limits.overrides.get(&ip).copied();
+        if state.by_ip.get(&ip).copied().unwrap_or(0) >= max.unwrap_or(state.limits.max_per_ip) {
+            let limit = if max.is_some() { "max.connections.per.ip.overrides" } else { "max.connections.per.ip" };
+            return Some(Err(Refusal { limit, wait: Duration::ZERO }));
+        }
+        *state.by_ip.entry(ip).or_default() += 1;
+        *state.by_listener.entry(listener.to_owned()).or_default() += 1;
+        let id = state.next;
+        state.next += 1;
+        let open = OpenConnection {
+            id,
+            ip,
+            listener: listener.to_owned(),
+            begun: Instant::now(),
+            used_ms: AtomicU64::new(0),
+            end: stop.child_token(),
+        };
+        let open = Arc::new(open);
+        state.open.insert(id, Arc::clone(&open));
+        state.end_excess();
+        drop(state);
+        Some(Ok(ConnectionPermit { counts: Arc::clone(counts), open }))
+    }
+}
+
+/// The addresses of a host.
+async fn addresses(host: &str) -> Vec<IpAddr> {
+    match tokio::net::lookup_host((host, 0)).await {
+        Ok(found) => found.map(|address| address.ip().to_canonical()).collect(),
+        Err(error) => {
+            warn!(host, %error, "limit on connections without effect: no such host");
+            Vec::new()
+        }
+    }
+}
+
+impl State {
+    fn is_protected(&self, listener: &str) -> bool {
+        self.limits.protected.as_deref() == Some(listener)
+    }
+
+    fn has_slot(&self, listener: &str) -> bool {
+        let max = self.limits.listeners.get(listener).map_or(i32::MAX, |own| own.max_connections);
+        let here = self.by_listener.get(listener).copied().unwrap_or(0);
+        here < usize::try_from(max).unwrap_or(0) && (self.is_protected(listener) || self.open.len() < self.limits.max)
+    }
+
+    /// Counts a connection of an address that has a quota; over it nothing is counted, and the time to wait is returned.
+    fn throttle(&mut self, listener: &str, ip: IpAddr) -> Option<Duration> {
+        let limit = self.limits.ip_rates.get(&ip).copied().or(self.limits.default_ip_rate)?;
+        let now = Instant::now();
+        if self.ip_rates.len() >= QUIET_ADDRESSES && !self.ip_rates.contains_key(&ip) {
+            self.ip_rates.retain(|_, rate| !rate.is_forgotten(now));
+        }
+        let rate = self.ip_rates.entry(ip).or_default();
+        let wait = rate.record(now, limit);
+        if wait.is_zero() {
+            return None;
+        }
+        rate.take_back();
+        if !self.is_protected(listener) {
+            self.rate.take_back();
+        }
+        if let Some(rate) = self.listener_rates.get_mut(listener) {
+            rate.take_back();
+        }
+        Some(wait)
+    }
+
+    /// Ends connections beyond `max.connections`, those first that were not used for longest.
+    fn end_excess(&self) {
+        let ending = self.open.values().filter(|open| open.end.is_cancelled()).count();
+        let excess = self.open.len().saturating_sub(self.limits.max).saturating_sub(ending);
+        if excess == 0 {
+            return;
+        }
+        let may_end = |open: &&Arc<OpenConnection>| !open.end.is_cancelled() && !self.is_protected(&open.listener);
+        let mut open = self.open.values().filter(may_end).collect::<Vec<_>>();
+        open.sort_by_key(|open| open.last_used());
+        open.iter().take(excess).for_each(|open| open.end.cancel());
+    }
+}
+
+#[derive(Debug)]
+struct OpenConnection {
+    id: u64,
+    ip: IpAddr,
+    listener: String,
+    begun: Instant,
+    /// When the last request began, after `begun`.
+    used_ms: AtomicU64,
+    end: CancellationToken,
+}
+
+impl OpenConnection {
+    fn last_used(&self) -> Instant {
+        self.begun + Duration::from_millis(self.used_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -88,91 +284,120 @@ impl ConnectionCounts {
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     counts: Arc<ConnectionCounts>,
-    ip: IpAddr,
+    open: Arc<OpenConnection>,
+}
+
+impl ConnectionPermit {
+    /// Cancelled when the connection has to end.
+    pub(super) fn end(&self) -> &CancellationToken {
+        &self.open.end
+    }
+
+    /// Notes that a request has come.
+    pub(super) fn used(&self) {
+        let since = u64::try_from(self.open.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.open.used_ms.store(since, Ordering::Relaxed);
+    }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.counts.closed.notify_one();
-        let mut open = self.counts.open.lock();
-        if let Some(count) = open.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.ip);
-            }
+        {
+            let state = &mut *self.counts.state.lock();
+            state.open.remove(&self.open.id);
+            give_back(&mut state.by_ip, &self.open.ip);
+            give_back(&mut state.by_listener, &self.open.listener);
         }
+        self.counts.changed.notify_waiters();
     }
 }
 
-/// Connections by the second they came in (Kafka's `Rate`): the first seconds count as if a whole measurement had
-/// passed, so that a burst after silence goes through.
-#[derive(Debug, Default)]
-struct Rate(VecDeque<(Instant, u32)>);
-
-impl Rate {
-    /// Counts one, and says how long until the rate is down to `limit` a second; a second at most.
-    fn record(&mut self, now: Instant, limit: i32) -> Duration {
-        while self.0.front().is_some_and(|(begun, _)| now - *begun >= WINDOW * WINDOWS as u32) {
-            self.0.pop_front();
+fn give_back<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
         }
-        match self.0.back_mut().filter(|(begun, _)| now - *begun < WINDOW) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push_back((now, 1)),
-        }
-        let since = self.0.front().map_or(Duration::ZERO, |(begun, _)| now - *begun);
-        let seconds = since.max(WINDOW * (WINDOWS - 1) as u32).as_secs_f64();
-        let total: u32 = self.0.iter().map(|(_, count)| count).sum();
-        let (rate, limit) = (f64::from(total) / seconds, f64::from(limit.max(0)));
-        if rate <= limit {
-            return Duration::ZERO;
-        }
-        WINDOW.min(Duration::try_from_secs_f64((rate - limit) / limit * seconds).unwrap_or(WINDOW))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BrokerConfig, Sources};
+    use crate::config::Sources;
+
+    const TWO: &str = "PLAINTEXT://:9092,INSIDE://:9093";
 
     async fn obeying(settings: &[(&str, &str)]) -> Arc<ConnectionCounts> {
-        let overrides = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let config = BrokerConfig::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
         let counts = Arc::new(ConnectionCounts::default());
-        counts.obey(&config.network).await;
+        obey(&counts, settings).await;
         counts
     }
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    async fn obey(counts: &ConnectionCounts, settings: &[(&str, &str)]) {
+        let named = [("listeners", TWO), ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT")];
+        let more = [("inter.broker.listener.name", "INSIDE")];
+        let all = named.iter().chain(&more).chain(settings);
+        let overrides = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let config = BrokerConfig::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
+        counts.obey(&config, &Image::default()).await;
+    }
+
+    type Admission = Option<Result<ConnectionPermit, Refusal>>;
+
+    fn admit(counts: &Arc<ConnectionCounts>, listener: &str, ip: &str) -> Admission {
+        ConnectionCounts::admit(counts, listener, ip.parse().unwrap(), &CancellationToken::new())
+    }
+
+    fn granted(counts: &Arc<ConnectionCounts>, listener: &str, ip: &str) -> ConnectionPermit {
+        admit(counts, listener, ip).expect("a slot").expect("room for the address")
+    }
+
+    fn refused(counts: &Arc<ConnectionCounts>, ip: &str) -> &'static str {
+        admit(counts, "PLAINTEXT", ip).expect("a slot").expect_err("a refusal").limit
     }
 
     #[tokio::test]
     async fn an_override_holds_for_its_address_alone() {
         let settings = [("max.connections.per.ip", "1"), ("max.connections.per.ip.overrides", "127.0.0.2:2,::1:0")];
         let counts = obeying(&settings).await;
-        let first = ConnectionCounts::admit(&counts, ip("127.0.0.1")).unwrap();
-        assert_eq!(ConnectionCounts::admit(&counts, ip("127.0.0.1")).unwrap_err(), "max.connections.per.ip");
+        let first = granted(&counts, "PLAINTEXT", "127.0.0.1");
+        assert_eq!(refused(&counts, "127.0.0.1"), "max.connections.per.ip");
         // An address of IPv4 that came through a socket of IPv6 is the same address.
-        let _two = ConnectionCounts::admit(&counts, ip("::ffff:127.0.0.2")).unwrap();
-        let _three = ConnectionCounts::admit(&counts, ip("127.0.0.2")).unwrap();
-        for refused in ["127.0.0.2", "::1"] {
-            let limit = ConnectionCounts::admit(&counts, ip(refused)).unwrap_err();
-            assert_eq!(limit, "max.connections.per.ip.overrides");
-        }
+        let _two = granted(&counts, "PLAINTEXT", "::ffff:127.0.0.2");
+        let _three = granted(&counts, "PLAINTEXT", "127.0.0.2");
+        assert_eq!(refused(&counts, "127.0.0.2"), "max.connections.per.ip.overrides");
+        assert_eq!(refused(&counts, "::1"), "max.connections.per.ip.overrides");
         drop(first);
-        assert!(ConnectionCounts::admit(&counts, ip("127.0.0.1")).is_ok());
+        let _again = granted(&counts, "PLAINTEXT", "127.0.0.1");
     }
 
-    #[test]
-    fn a_burst_goes_through_and_what_is_above_the_rate_waits() {
-        let (mut rate, start) = (Rate::default(), Instant::now());
-        for at in 0..50 {
-            assert_eq!(rate.record(start, 5), Duration::ZERO, "connection {at} of the burst");
-        }
-        let wait = rate.record(start, 5);
-        assert!(wait > Duration::from_millis(100) && wait <= WINDOW, "{wait:?}");
-        assert_eq!(rate.record(start + Duration::from_secs(30), 5), Duration::ZERO, "it is forgotten in time");
-        assert_eq!(rate.record(start + Duration::from_secs(30), 0), WINDOW, "none at all");
+    #[tokio::test]
+    async fn a_listener_has_limits_of_its_own() {
+        let settings = [("listener.name.plaintext.max.connections", "1")];
+        let counts = obeying(&settings).await;
+        let first = granted(&counts, "PLAINTEXT", "127.0.0.1");
+        assert!(admit(&counts, "PLAINTEXT", "127.0.0.1").is_none());
+        let _other = granted(&counts, "INSIDE", "127.0.0.1");
+        drop(first);
+        let _again = granted(&counts, "PLAINTEXT", "127.0.0.1");
+
+        let counts = obeying(&[("listener.name.plaintext.max.connection.creation.rate", "1")]).await;
+        assert!((0..10).all(|_| counts.arrived("PLAINTEXT").is_zero()));
+        assert!(!counts.arrived("PLAINTEXT").is_zero());
+        assert!(counts.arrived("INSIDE").is_zero());
+    }
+
+    #[tokio::test]
+    async fn others_give_way_to_the_listener_between_brokers() {
+        let counts = obeying(&[("max.connections", "2")]).await;
+        let [old, new] = [(); 2].map(|()| granted(&counts, "PLAINTEXT", "127.0.0.1"));
+        new.open.used_ms.store(1_000, Ordering::Relaxed);
+        assert!(admit(&counts, "PLAINTEXT", "127.0.0.1").is_none());
+        let broker = granted(&counts, "INSIDE", "127.0.0.1");
+        assert_eq!([&old, &new, &broker].map(|it| it.end().is_cancelled()), [true, false, false]);
+        drop(old);
+        obey(&counts, &[("max.connections", "1")]).await;
+        assert_eq!([&new, &broker].map(|it| it.end().is_cancelled()), [true, false]);
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, Peer};
-use super::connection_counts::ConnectionCounts;
+use super::connection_counts::{ConnectionCounts, Refusal};
 use crate::config::BrokerConfig;
 use crate::node::Node;
 use crate::observability::metrics::ListenerMetrics;
@@ -85,7 +85,7 @@ impl Listener {
         stop: CancellationToken,
     ) {
         let metrics = ListenerMetrics::new(&self.identity.name);
-        let mut obeyed: Option<Arc<BrokerConfig>> = None;
+        let name = &*self.identity.name;
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -96,16 +96,12 @@ impl Listener {
                 Err(error) => {
                     // Out of descriptors or memory, or a peer that gave up. A connection that ends frees what is missing.
                     warn!(listener = self.identity.name, %error, "connection not accepted");
-                    let _ = tokio::time::timeout(ACCEPT_RETRY, counts.closed.notified()).await;
+                    let _ = tokio::time::timeout(ACCEPT_RETRY, counts.changed.notified()).await;
                     continue;
                 }
             };
-            let config = node.config();
-            if obeyed.as_ref().is_none_or(|obeyed| !Arc::ptr_eq(obeyed, &config)) {
-                counts.obey(&config.network).await;
-                obeyed = Some(config);
-            }
-            let wait = counts.arrived();
+            counts.keep_up(&node).await;
+            let wait = counts.arrived(name);
             if !wait.is_zero() {
                 // The others wait in the socket's queue meanwhile, as with Kafka's acceptor.
                 tokio::select! {
@@ -113,11 +109,22 @@ impl Listener {
                     () = stop.cancelled() => return,
                 }
             }
-            let permit = match ConnectionCounts::admit(&counts, address.ip()) {
+            let admission = tokio::select! {
+                admission = ConnectionCounts::place(&counts, name, address.ip(), &stop) => admission,
+                () = stop.cancelled() => return,
+            };
+            let permit = match admission {
                 Ok(permit) => permit,
-                Err(limit) => {
-                    debug!(listener = self.identity.name, %address, limit, "connection closed: over a limit");
+                Err(Refusal { limit, wait }) => {
+                    debug!(listener = name, %address, limit, "connection closed: over a limit");
                     metrics.refused(limit);
+                    if !wait.is_zero() {
+                        let stop = stop.clone();
+                        tasks.spawn(async move {
+                            let _ = tokio::time::timeout(wait, stop.cancelled()).await;
+                            drop(stream);
+                        });
+                    }
                     continue;
                 }
             };
@@ -131,10 +138,10 @@ impl Listener {
                 debug!(%address, %error, "socket options not set");
             }
             let peer = Peer { address, listener: Arc::clone(&self.identity) };
-            let (node, stop) = (Arc::clone(&node), stop.clone());
+            let node = Arc::clone(&node);
             tasks.spawn(async move {
-                connection::serve(stream, peer, node, stop).await;
-                drop((permit, open));
+                connection::serve(stream, peer, node, permit).await;
+                drop(open);
             });
         }
     }

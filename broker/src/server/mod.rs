@@ -6,6 +6,7 @@
 
 mod connection;
 mod connection_counts;
+mod connection_rate;
 mod incoming;
 mod listener;
 mod outgoing;

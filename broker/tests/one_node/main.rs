@@ -5,6 +5,7 @@
 
 #[path = "../every_api/client.rs"]
 mod client;
+mod connections;
 mod coordinators;
 mod log_dirs;
 
@@ -520,42 +521,5 @@ async fn committed_offsets_are_compressed_as_the_setting_says_and_read_again() {
         connect(port).read(5, &request, |reply| reply.topics[0].partitions[0].committed_offset).unwrap()
     });
     assert_eq!(offset.await, 7);
-    broker.shutdown().await;
-}
-
-/// Whether a connection is served rather than closed.
-fn is_served(client: &mut Client) -> bool {
-    let request = m::list_groups_request::ListGroupsRequest::default();
-    client.read(2, &request, |reply| reply.error_code).is_ok()
-}
-
-/// A connection that is served; those that are being closed may be in its way at first.
-fn connect_and_wait(port: u16) -> Client {
-    let deadline = Instant::now() + LONG;
-    loop {
-        let mut client = connect(port);
-        if is_served(&mut client) {
-            return client;
-        }
-        assert!(Instant::now() < deadline, "no connection is served");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_limit_of_connections_holds_as_soon_as_it_is_set() {
-    const LIMIT: &str = "max.connections.per.ip";
-    let folder = tempfile::tempdir().unwrap();
-    let (broker, port) = start(folder.path(), &[]).await;
-    clients(move || {
-        let mut early = [connect(port), connect(port)];
-        assert!(early.iter_mut().all(is_served));
-        assert_eq!(alter(port, BROKER, "", LIMIT, SET, Some("1")).0, 0);
-        assert!(early.iter_mut().all(is_served), "those that are there stay");
-        assert!(!is_served(&mut connect(port)));
-        drop(early);
-        let _only = connect_and_wait(port);
-        assert!(!is_served(&mut connect(port)));
-    })
-    .await;
     broker.shutdown().await;
 }
