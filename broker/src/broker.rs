@@ -18,7 +18,7 @@ use crate::metadata::{DirectoryError, Endpoint, MetadataError, NewTopic};
 use crate::metadata_follower::MetadataFollower;
 use crate::node::Node;
 use crate::opened::Opened;
-use crate::replica::{self, ReplicaManager};
+use crate::replica::{self, Partition, ReplicaManager, Volume};
 use crate::server::{BindError, ConnectionCounts, Listener};
 
 /// How long a stop waits for connections to finish what they are doing.
@@ -108,6 +108,7 @@ impl Broker {
         tasks.spawn(transactions.run(fresh_id, stop_work.clone()));
         let (following, follower, stop) = (Arc::clone(&counts), Arc::clone(&node), stop_work.clone());
         tasks.spawn(async move { following.follow(follower, stop).await });
+        tasks.spawn(Arc::clone(&node.replicas).watch_for_failures(node.controller.clone(), stop_work.clone()));
         tasks.spawn(gauges::run(Arc::clone(&node), stop_work.clone()));
         let ports = listeners.iter().map(|it| (it.identity().name.clone(), it.identity().local_addr.port())).collect();
         let connections = TaskTracker::new();
@@ -197,7 +198,8 @@ fn startup_topic(topic: &StartupTopic) -> NewTopic {
 /// Closes every log and says whether all of them could be.
 fn close_logs(replicas: &ReplicaManager) -> bool {
     let mut clean = true;
-    for partition in replicas.all() {
+    let in_use = |partition: &Arc<Partition>| replicas.volume_of(partition).is_none_or(Volume::is_online);
+    for partition in replicas.all().into_iter().filter(in_use) {
         if let Err(error) = partition.log().close() {
             error!(topic = %partition.topic(), partition = partition.index(), %error, "log not closed");
             clean = false;
@@ -210,7 +212,7 @@ fn close_logs(replicas: &ReplicaManager) -> bool {
 
 /// Says that the stop was clean, so that the next start need not look at the logs.
 fn mark_clean(replicas: &ReplicaManager, broker_epoch: i64) {
-    for volume in replicas.volumes() {
+    for volume in replicas.volumes().iter().filter(|volume| volume.is_online()) {
         if let Err(error) = volume.dir.mark_clean_shutdown(broker_epoch) {
             error!(directory = %volume.dir.path().display(), %error, "clean stop not marked; the next start recovers the logs");
         }

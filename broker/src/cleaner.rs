@@ -97,7 +97,7 @@ impl Drop for Task<'_> {
 impl Work {
     /// Compacts until no log is due any more, or `stop`.
     fn clean_all(&self, cleaner: &mut Cleaner, stop: &CancellationToken) {
-        for volume in self.replicas.volumes() {
+        for volume in self.replicas.volumes().iter().filter(|volume| volume.is_online()) {
             let mut failed = Vec::new();
             while !stop.is_cancelled() {
                 let task = match self.dirtiest(volume, &failed) {

@@ -87,7 +87,7 @@ fn flush_due(replicas: &ReplicaManager) {
 /// Writes the checkpoints of all directories.
 pub fn checkpoint(replicas: &ReplicaManager) {
     let partitions = replicas.all();
-    for volume in replicas.volumes() {
+    for volume in replicas.volumes().iter().filter(|volume| volume.is_online()) {
         let here = partitions
             .iter()
             .map(|partition| partition.log())

@@ -141,7 +141,7 @@ fn open_volumes(
                 (lock, Directory::open(path, config.node_id, Some(&metadata.cluster_id))?.directory_id)
             }
         };
-        volumes.push(Volume { dir: LogDir::open_locked(env, lock)?, id });
+        volumes.push(Volume::new(LogDir::open_locked(env, lock)?, id));
     }
     Ok((metadata, volumes, metadata_lock))
 }

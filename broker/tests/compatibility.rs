@@ -32,6 +32,10 @@ const TAIL: &str = "
 - One node: a replication factor above 1 is refused as Kafka refuses it with one broker, but internal topics are made with
   one replica whatever `offsets.topic.replication.factor` and `transaction.state.log.replication.factor` say.
 - `broker.acks.fsync=true` has `acks=all` wait for an fsync; Kafka has no such setting.
+- A disk that is full or fails takes its log directory offline until a restart, as in Kafka: producers are told
+  `KAFKA_STORAGE_ERROR`, Metadata `LEADER_NOT_AVAILABLE`, DescribeLogDirs the error of the directory. In the directory that
+  metadata is in, which as a rule is the only one, Kafka's process ends; here that log alone is offline, and the others are
+  served.
 - A new data directory carries `kraft.version` 1, as `kafka-storage format --standalone` makes it.
 - Settings that Kafka knows and this broker does not act on are named in a warning at the start; a name that Kafka does not
   know is an error.

@@ -1,7 +1,9 @@
 //! What all logs of a process share: the disk, the budget of open files, the trash.
 
-use std::sync::Arc;
+use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, RealDisk};
 use crate::file::FilePool;
@@ -15,6 +17,15 @@ pub struct Env {
     pub(crate) trash: Trash,
     producer_expiration_ms: AtomicI64,
     transaction_verification: AtomicBool,
+    on_failure: OnceLock<OnFailure>,
+}
+
+struct OnFailure(Box<dyn Fn(&Path) + Send + Sync>);
+
+impl fmt::Debug for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnFailure")
+    }
 }
 
 impl Env {
@@ -32,7 +43,20 @@ impl Env {
             trash: Trash::default(),
             producer_expiration_ms: AtomicI64::new(86_400_000),
             transaction_verification: AtomicBool::new(true),
+            on_failure: OnceLock::new(),
         })
+    }
+
+    /// Has `told` called with the folder of each log that the disk has failed from now on, on the thread that found it
+    /// and under the log's locks: it must not touch the log. Only the first call counts.
+    pub fn on_failure(&self, told: impl Fn(&Path) + Send + Sync + 'static) {
+        self.on_failure.get_or_init(|| OnFailure(Box::new(told)));
+    }
+
+    pub(crate) fn failed(&self, folder: &Path) {
+        if let Some(OnFailure(told)) = self.on_failure.get() {
+            told(folder);
+        }
     }
 
     /// Removes the deleted files and folders whose `file.delete.delay.ms` is over at `now_ms`, and returns how many

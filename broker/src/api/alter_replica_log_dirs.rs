@@ -42,6 +42,9 @@ fn outcome(context: &Context<'_>, topic: &str, index: i32, path: &str) -> ErrorC
     let Some(volume) = replicas.volumes().iter().find(|volume| absolute(volume.dir.path()) == path) else {
         return ErrorCode::LogDirNotFound;
     };
+    if !volume.is_online() {
+        return ErrorCode::KafkaStorageError;
+    }
     let partition = match replicas.by_name(topic, index).found() {
         Ok(partition) => partition,
         Err(code) => return code,

@@ -34,6 +34,15 @@ pub fn handle(context: &Context<'_>, request: DescribeLogDirsRequest<'_>) -> Des
 
 fn describe(context: &Context<'_>, volume: &Volume, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult<'static> {
     let path = volume.dir.path();
+    if !volume.is_online() {
+        return DescribeLogDirsResult {
+            error_code: ErrorCode::KafkaStorageError.code(),
+            log_dir: absolute(path).into(),
+            total_bytes: -1,
+            usable_bytes: -1,
+            ..DescribeLogDirsResult::default()
+        };
+    }
     let mut topics: BTreeMap<&Arc<str>, BTreeMap<i32, DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in partitions {
         if let Some(described) = describe_partition(context, partition, path) {

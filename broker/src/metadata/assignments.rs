@@ -1,10 +1,11 @@
 //! Which log directory each partition is in (`ReplicationControlManager.handleAssignReplicasToDirs` in Kafka, KIP-858).
 
 use uuid::Uuid;
-use wire::metadata::{MetadataRecord, PartitionChangeRecord};
+use wire::metadata::{BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord};
 
 use super::Context;
 use super::image::Image;
+use super::leadership;
 
 /// Where a partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,4 +41,19 @@ pub(super) fn assign(
         .into()
     };
     assignments.iter().filter(is_news).map(record).collect()
+}
+
+/// The records of a directory that has failed (`handleDirectoriesOffline`): its partitions have no leader any more, and
+/// the broker no such directory.
+pub(super) fn directory_failed(context: &Context, image: &Image, directory: Uuid) -> Vec<MetadataRecord<'static>> {
+    let Some(broker) = image.broker(context.node_id).filter(|_| context.names_directories()) else { return Vec::new() };
+    let mut records = leadership::lose(image, context.node_id, directory);
+    let change = BrokerRegistrationChangeRecord {
+        broker_id: context.node_id,
+        broker_epoch: context.broker_epoch,
+        log_dirs: broker.log_dirs.iter().copied().filter(|id| *id != directory).collect(),
+        ..Default::default()
+    };
+    records.push(change.into());
+    records
 }

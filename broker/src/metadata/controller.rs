@@ -279,6 +279,14 @@ impl Controller {
         self.run(false, move |context, image| (assignments::assign(context, image, &assignments), ())).await
     }
 
+    /// Takes the leadership of all partitions in a directory that has failed, and notes that it is not usable.
+    ///
+    /// # Errors
+    /// [`ControllerError`]: whether it was noted is not known.
+    pub async fn directory_failed(&self, directory: Uuid) -> Result<(), ControllerError> {
+        self.run(false, move |context, image| (assignments::directory_failed(context, image, directory), ())).await
+    }
+
     /// Takes the next block of producer ids.
     ///
     /// # Errors

@@ -9,14 +9,25 @@
 use wire::metadata::{MetadataRecord, PartitionChangeRecord};
 
 use super::image::{Image, NO_LEADER, Partition};
+use uuid::Uuid;
 
 type Records = Vec<MetadataRecord<'static>>;
 
 /// Takes the leadership of all partitions from `node`.
 pub(super) fn resign(image: &Image, node: i32) -> Records {
+    resign_where(image, |partition| partition.leader == node, node)
+}
+
+/// Takes the leadership of the partitions in a directory of `node` that has failed.
+pub(super) fn lose(image: &Image, node: i32, directory: Uuid) -> Records {
+    let is_lost = |partition: &Partition| partition.leader == node && partition.directories == [directory];
+    resign_where(image, is_lost, node)
+}
+
+fn resign_where(image: &Image, resigns: impl Fn(&Partition) -> bool, node: i32) -> Records {
     let elr = image.elr_enabled();
     changes(image, |partition| {
-        (partition.leader == node).then(|| PartitionChangeRecord {
+        resigns(partition).then(|| PartitionChangeRecord {
             leader: NO_LEADER,
             isr: elr.then(Vec::new),
             eligible_leader_replicas: elr.then(|| vec![node]),

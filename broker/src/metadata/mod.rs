@@ -40,7 +40,7 @@
 //! create_partitions(Vec<NewPartitions>, validate_only)   -> Vec<CreatePartitionsResult>
 //! incremental_alter_configs(Vec<ConfigAlteration>, …), alter_configs(Vec<ConfigReplacement>, …) -> Vec<ConfigResult>
 //! allocate_producer_ids()                                -> ProducerIdBlock { first, len: 1000 }
-//! assign_directories(Vec<DirectoryAssignment>)
+//! assign_directories(Vec<DirectoryAssignment>), directory_failed(Uuid)
 //! alter_reassignments, update_features, alter_client_quotas, alter_scram_credentials, create_acls, delete_acls
 //! commit(Vec<MetadataRecord>)                            -> Committed { offset, epoch }, for what has no call above
 //! close()                                                // fences the broker, snapshot where due

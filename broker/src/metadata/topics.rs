@@ -214,7 +214,9 @@ struct DirectoryChoice {
 
 impl DirectoryChoice {
     fn new(context: &Context, image: &Image) -> Self {
-        let mut counts: Vec<(usize, Uuid)> = context.log_dirs.iter().map(|id| (0, *id)).collect();
+        let usable = image.broker(context.node_id).map(|broker| &broker.log_dirs).filter(|dirs| !dirs.is_empty());
+        let is_usable = |id: &&Uuid| usable.is_none_or(|dirs| dirs.contains(id));
+        let mut counts: Vec<(usize, Uuid)> = context.log_dirs.iter().filter(is_usable).map(|id| (0, *id)).collect();
         // With one directory, the rule, there is nothing to count.
         if counts.len() > 1 {
             for partition in image.topics.iter().flat_map(|topic| &topic.partitions) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use commitlog::{Env, Log, LogDir, LogError, TopicPartition};
 use parking_lot::{Mutex, RwLock};
@@ -30,7 +31,7 @@ pub enum Lookup {
     NoTopic,
     /// The topic has no partition of that index.
     NoPartition,
-    /// The partition's log could not be opened.
+    /// The partition's log could not be opened, or has failed since.
     Offline,
 }
 
@@ -73,6 +74,14 @@ pub struct Volume {
     pub dir: LogDir,
     /// `directory.id` of its `meta.properties`.
     pub id: Uuid,
+    pub(super) failed: AtomicBool,
+}
+
+impl Volume {
+    /// A directory that is online.
+    pub fn new(dir: LogDir, id: Uuid) -> Self {
+        Self { dir, id, failed: AtomicBool::new(false) }
+    }
 }
 
 /// All partitions, and the directories their logs are in.
@@ -297,7 +306,8 @@ impl ReplicaManager {
                 *counts.entry(parent.to_path_buf()).or_default() += 1;
             }
         }
-        let least = self.volumes.iter().min_by_key(|volume| counts.get(volume.dir.path()).copied().unwrap_or(0));
+        let online = self.volumes.iter().filter(|volume| volume.is_online());
+        let least = online.min_by_key(|volume| counts.get(volume.dir.path()).copied().unwrap_or(0));
         least.unwrap_or(&self.volumes[0])
     }
 }
@@ -307,8 +317,8 @@ impl TopicReplicas {
         let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
         match slot {
             None => Lookup::NoPartition,
-            Some(None) => Lookup::Offline,
-            Some(Some(partition)) => Lookup::Found(Arc::clone(partition)),
+            Some(Some(partition)) if !partition.log().is_offline() => Lookup::Found(Arc::clone(partition)),
+            Some(_) => Lookup::Offline,
         }
     }
 }

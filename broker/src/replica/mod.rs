@@ -4,6 +4,7 @@
 
 mod append_failure;
 mod cleaned_offsets;
+mod failed_directories;
 mod manager;
 mod moves;
 mod partition;

@@ -164,6 +164,11 @@ impl Partition {
         synced.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
+    /// Wakes all who wait, so that they look at the log again.
+    pub(super) fn wake(&self) {
+        self.waiters.wake();
+    }
+
     /// Whether the topic was deleted.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)

@@ -8,7 +8,7 @@ use broker::Broker;
 use broker::metadata::Image;
 use wire::{ErrorCode, messages as m};
 
-use super::{LONG, clients, connect, create, fetch, produce, start};
+use super::{LONG, clients, connect, create, fetch, produce, produce_at, start};
 
 /// Every directory that describes the topic's partition, and whether it is still on its way there.
 fn directories(port: u16, topic: &str) -> Vec<(String, bool)> {
@@ -86,5 +86,60 @@ async fn a_partition_moves_to_another_log_directory() {
         assert!(records.starts_with(&1i64.to_be_bytes()));
     })
     .await;
+    broker.shutdown().await;
+}
+
+/// The errors of all log directories (DescribeLogDirs).
+fn directory_errors(port: u16) -> Vec<(String, i16)> {
+    let request = m::describe_log_dirs_request::DescribeLogDirsRequest::default();
+    let read = connect(port).read(2, &request, |reply| {
+        reply.results.iter().map(|dir| (dir.log_dir.to_string(), dir.error_code)).collect::<Vec<_>>()
+    });
+    read.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_fails_is_offline_and_the_others_go_on() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = folders.each_ref().map(|folder| folder.path().to_str().unwrap().to_owned());
+    let dirs = format!("{first},{second}");
+    let (broker, port) = start(folders[0].path(), &[("log.dirs", &dirs)]).await;
+    let failing = second.clone();
+    let lost = clients(move || {
+        let topics = ["a", "b", "c", "d"];
+        assert!(topics.iter().all(|topic| create(port, topic, &[]).0 == 0));
+        let is_in = |topic: &str, path: &str| directories(port, topic)[0].0 == path;
+        let (lost, kept) = topics.into_iter().partition::<Vec<_>, _>(|topic| is_in(topic, &failing));
+        assert_eq!((lost.len(), kept.len()), (2, 2));
+        let mut client = connect(port);
+        assert!(topics.iter().all(|topic| produce_at(&mut client, topic, 1) == 0));
+        // The next segment has no folder to be in.
+        std::fs::remove_dir_all(format!("{failing}/{}-0", lost[0])).unwrap();
+        let storage_error = ErrorCode::KafkaStorageError.code();
+        assert_eq!(produce_at(&mut client, lost[0], 1_000_000_000_000), storage_error);
+        lost
+    })
+    .await;
+    let is_led = |image: &Arc<Image>, topic: &str| image.topic(topic).unwrap().partitions[0].leader == 1;
+    let gone = |image: &Arc<Image>| lost.iter().all(|topic| !is_led(image, topic));
+    let controller = &broker.node().controller;
+    let image = tokio::time::timeout(LONG, controller.watch().wait_for(gone)).await.unwrap().unwrap().clone();
+    assert_eq!(image.broker(1).unwrap().log_dirs.len(), 1);
+    let (known, errors) = (lost.clone(), [(first, 0), (second, ErrorCode::KafkaStorageError.code())]);
+    clients(move || {
+        assert_eq!(directory_errors(port), errors);
+        let mut client = connect(port);
+        let storage_error = ErrorCode::KafkaStorageError.code();
+        assert!(known.iter().all(|topic| produce(&mut client, topic) == storage_error));
+        assert_eq!(move_to(port, "a", &errors[1].0), storage_error);
+        for topic in ["e", "f"] {
+            assert_eq!(create(port, topic, &[]).0, 0);
+            assert_eq!(produce(&mut client, topic), 0);
+        }
+    })
+    .await;
+    broker.shutdown().await;
+    let (broker, port) = start(folders[0].path(), &[("log.dirs", &dirs)]).await;
+    clients(move || assert!(lost.iter().all(|topic| produce(&mut connect(port), topic) == 0))).await;
     broker.shutdown().await;
 }

@@ -284,6 +284,11 @@ impl Log {
         matches!(self.stopped.get(), Some(Stopped::Failed(_)))
     }
 
+    /// Takes the log offline, because of something that is wrong with its disk.
+    pub fn go_offline(&self, reason: &str) {
+        self.stopped.get_or_init(|| Stopped::Failed(reason.into()));
+    }
+
     fn check_running(&self) -> Result<(), LogError> {
         match self.stopped.get() {
             None => Ok(()),
@@ -300,6 +305,7 @@ impl Log {
             let reason: Arc<str> = error.to_string().into();
             if self.stopped.set(Stopped::Failed(reason)).is_ok() {
                 tracing::error!(log = self.name, %error, "log is offline");
+                self.folder.env.failed(&self.folder.path());
             }
         }
         error
