@@ -93,6 +93,9 @@ pub enum AppendError {
         /// The records at fault, where they are known.
         records: Vec<RecordError>,
     },
+    /// `UNKNOWN_SERVER_ERROR`: compressed bytes that are none. Kafka has no code of their own for them.
+    #[error("{0}")]
+    Undecodable(String),
     /// `INVALID_TIMESTAMP`.
     #[error("{message}")]
     InvalidTimestamp {

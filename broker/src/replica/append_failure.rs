@@ -46,6 +46,7 @@ impl From<&AppendError> for AppendFailure {
         let code = match error {
             AppendError::CorruptMessage(_) => ErrorCode::CorruptMessage,
             AppendError::InvalidRecord { .. } => ErrorCode::InvalidRecord,
+            AppendError::Undecodable(_) => ErrorCode::UnknownServerError,
             AppendError::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
             AppendError::RecordTooLarge { .. } => ErrorCode::MessageTooLarge,
             AppendError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
