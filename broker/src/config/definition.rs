@@ -119,6 +119,15 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// A sentence about it for `DescribeConfigs`, also where we do nothing with it.
+    pub fn told(&self) -> &'static str {
+        match self.support {
+            Support::Implemented => self.documentation,
+            Support::Moot => "Without effect: this broker has no replicas, no remote storage and no JVM.",
+            Support::Missing => "Without effect in this broker.",
+        }
+    }
+
     /// Reads `text` as a value of this property.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ pub struct ConfigEntry {
     pub kind: Option<Kind>,
     /// All places it could come from, the one it does first.
     pub synonyms: Vec<Synonym>,
-    /// A sentence about it, for `include_documentation`; empty where we do nothing with it.
+    /// A sentence about it, for `include_documentation`.
     pub documentation: &'static str,
 }
 
@@ -224,7 +224,7 @@ fn overridable(definition: &Definition, value: Option<String>, synonyms: Vec<Syn
         is_read_only: false,
         kind: Some(definition.kind),
         synonyms,
-        documentation: definition.documentation,
+        documentation: definition.told(),
     }
 }
 
@@ -293,7 +293,7 @@ impl Layers<'_> {
             is_read_only: exact.is_none_or(|known| known.update == super::definition::UpdateMode::ReadOnly),
             kind: definition.map(|known| known.kind),
             synonyms,
-            documentation: definition.map_or("", |known| known.documentation),
+            documentation: definition.map_or("", Definition::told),
         }
     }
 }
