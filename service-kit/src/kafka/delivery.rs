@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::KafkaError;
-use rdkafka::producer::Producer as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +15,7 @@ use crate::kafka::context::Context;
 use crate::kafka::plan::{Plan, Poisoned, dead_letter};
 use crate::kafka::producer::{AckReceiver, SendError, enqueue};
 use crate::kafka::record::{Output, Record};
-use crate::kafka::session::{Session, Stop, TRANSACTION_STEP};
+use crate::kafka::session::{Ended, Session, Stop};
 
 /// What came of a batch.
 pub(crate) enum Delivered {
@@ -150,41 +148,14 @@ impl Writer {
     }
 
     fn transaction(&mut self, plan: &Plan, batch: &[Record], consumer: &BaseConsumer<Context>) -> Result<(), Stop> {
-        self.session.step(|producer| producer.begin_transaction())?;
-        let mut waiting: Vec<(usize, &Output, AckReceiver)> = Vec::new();
-        for (index, output) in plan.outputs.iter().chain(&plan.after) {
-            match enqueue(&self.session.producer, output) {
-                Ok(ack) => waiting.push((*index, output, ack)),
-                Err(error) => {
-                    let rejected = self.session.only_rejected(output, &error)?;
-                    self.poison(batch, *index, &rejected);
-                    return Err(Stop::Abort(rejected.to_string()));
-                }
-            }
-        }
-        // Before the offsets: once the group's next owner of a partition sees that they are decided, so is all that was
-        // written with them, and it stands below the end of its topic.
-        for (index, output, ack) in waiting {
-            if let Err(error) = self.session.acknowledged(ack)? {
-                return Err(self.unacknowledged(batch, index, output, &error));
-            }
-        }
-        let Some(member) = consumer.group_metadata() else {
-            return Err(Stop::Abort("the consumer is in no group".to_owned()));
-        };
-        let offsets = offsets(plan);
-        self.session.step(|producer| producer.send_offsets_to_transaction(&offsets, &member, TRANSACTION_STEP))?;
-        self.session.step(|producer| producer.commit_transaction(TRANSACTION_STEP))
-    }
-
-    /// What a record that was not written means for its transaction.
-    fn unacknowledged(&mut self, batch: &[Record], index: usize, output: &Output, error: &KafkaError) -> Stop {
-        match self.session.only_rejected_in_transaction(output, error) {
-            Ok(rejected) => {
+        let outputs = plan.outputs.iter().chain(&plan.after).map(|(index, output)| (*index, output));
+        match self.session.transaction(outputs, &offsets(plan), consumer.group_metadata().as_ref()) {
+            Ok(_) => Ok(()),
+            Err(Ended::Rejected(index, rejected)) => {
                 self.poison(batch, index, &rejected);
-                Stop::Abort(rejected.to_string())
+                Err(Stop::Abort(rejected.to_string()))
             }
-            Err(stop) => stop,
+            Err(Ended::Stop(stop)) => Err(stop),
         }
     }
 

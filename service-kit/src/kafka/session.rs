@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::Offset;
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -13,7 +14,7 @@ use tracing::warn;
 use crate::failure::Failure;
 use crate::kafka::connection::Kafka;
 use crate::kafka::context::Context;
-use crate::kafka::producer::{AckReceiver, SendError, send_error};
+use crate::kafka::producer::{AckReceiver, SendError, enqueue, send_error};
 use crate::kafka::record::Output;
 
 /// How long a batch may still wait for a broker that is down after the service was told to stop.
@@ -21,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Longest single wait, so that a shutdown is noticed.
 pub(crate) const STEP: Duration = Duration::from_millis(100);
 /// Longest wait for one request of a transaction; it is asked again afterwards.
-pub(crate) const TRANSACTION_STEP: Duration = Duration::from_secs(2);
+const TRANSACTION_STEP: Duration = Duration::from_secs(2);
 
 /// How an attempt to write ended early.
 pub(crate) enum Stop {
@@ -34,6 +35,19 @@ pub(crate) enum Stop {
     /// The producer is of no use any more.
     Reopen(String),
     Failed(Failure),
+}
+
+/// How a transaction ended early.
+pub(crate) enum Ended {
+    /// A record of the group with this number will never be taken.
+    Rejected(usize, SendError),
+    Stop(Stop),
+}
+
+impl From<Stop> for Ended {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
 }
 
 impl From<SendError> for Stop {
@@ -90,6 +104,41 @@ impl Session {
         }
     }
 
+    /// Writes records and a consumer group's positions in one transaction. Each record comes with the number of the group
+    /// it is part of, and its offset is given back with that number. `member` is what the consumer is in its group.
+    pub(crate) fn transaction<'o>(
+        &mut self,
+        outputs: impl Iterator<Item = (usize, &'o Output)>,
+        positions: &TopicPartitionList,
+        member: Option<&ConsumerGroupMetadata>,
+    ) -> Result<Vec<(usize, i64)>, Ended> {
+        self.step(|producer| producer.begin_transaction())?;
+        let mut waiting: Vec<(usize, &Output, AckReceiver)> = Vec::new();
+        for (group, output) in outputs {
+            match enqueue(&self.producer, output) {
+                Ok(ack) => waiting.push((group, output, ack)),
+                Err(error) => return Err(Ended::Rejected(group, self.only_rejected(output, &error)?)),
+            }
+        }
+        // Before the positions: once the next owner of a partition sees that they are decided, so is all that was written
+        // with them, and it stands below the end of its topic.
+        let mut offsets = Vec::with_capacity(waiting.len());
+        for (group, output, ack) in waiting {
+            match self.acknowledged(ack)? {
+                Ok(offset) => offsets.push((group, offset.to_raw().unwrap_or_default())),
+                Err(error) => {
+                    return Err(Ended::Rejected(group, self.only_rejected_in_transaction(output, &error)?));
+                }
+            }
+        }
+        let Some(member) = member else {
+            return Err(Stop::Abort("the consumer is in no group".to_owned()).into());
+        };
+        self.step(|producer| producer.send_offsets_to_transaction(positions, member, TRANSACTION_STEP))?;
+        self.step(|producer| producer.commit_transaction(TRANSACTION_STEP))?;
+        Ok(offsets)
+    }
+
     /// One request of a transaction, asked until it is answered.
     pub(crate) fn step(
         &mut self,
@@ -130,7 +179,7 @@ impl Session {
     }
 
     /// Sorts out a record that was not acknowledged within a transaction, which may work when it is tried again.
-    pub(crate) fn only_rejected_in_transaction(&self, output: &Output, error: &KafkaError) -> Result<SendError, Stop> {
+    fn only_rejected_in_transaction(&self, output: &Output, error: &KafkaError) -> Result<SendError, Stop> {
         self.sort(output, error, |error| match error {
             SendError::Unwritable { forbidden: true, .. } => error.into(),
             unwritten => Stop::Abort(unwritten.to_string()),

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use rdkafka::producer::Producer as _;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -18,9 +17,9 @@ use crate::failure::Failure;
 use crate::handle::Counter;
 use crate::kafka::connection::Kafka;
 use crate::kafka::fence::{Fence, Standing};
-use crate::kafka::producer::{AckReceiver, SendError, enqueue};
+use crate::kafka::producer::SendError;
 use crate::kafka::record::{Output, Place};
-use crate::kafka::session::{STEP, Session, Stop, TRANSACTION_STEP};
+use crate::kafka::session::{Ended, STEP, Session, Stop};
 
 /// Most records and bytes of a transaction; one group always fits.
 const MOST_RECORDS: usize = 4_000;
@@ -115,19 +114,6 @@ struct Worker {
     from: mpsc::UnboundedReceiver<Group>,
 }
 
-/// How a transaction ended early.
-enum Ended {
-    /// One of its groups, by number, has a record that will never be taken.
-    Rejected(usize, SendError),
-    Stop(Stop),
-}
-
-impl From<Stop> for Ended {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
-    }
-}
-
 impl Worker {
     fn run(mut self) {
         while let Some(first) = self.from.blocking_recv() {
@@ -202,31 +188,12 @@ impl Worker {
 
     /// One transaction; gives the offsets of each group's records.
     fn attempt(&mut self, groups: &[Group], standing: &Standing) -> Result<Vec<Vec<i64>>, Ended> {
-        self.session.step(|producer| producer.begin_transaction())?;
-        let mut waiting: Vec<(usize, &Output, AckReceiver)> = Vec::new();
-        for (index, output) in outputs(groups) {
-            match enqueue(&self.session.producer, output) {
-                Ok(ack) => waiting.push((index, output, ack)),
-                Err(error) => return Err(Ended::Rejected(index, self.session.only_rejected(output, &error)?)),
-            }
-        }
-        // Before the offsets: whoever has the partitions next waits for what is open below the ends of its topics, and
-        // sees nothing there that comes later.
-        let mut offsets: Vec<Vec<i64>> = groups.iter().map(|group| Vec::with_capacity(group.outputs.len())).collect();
-        for (index, output, ack) in waiting {
-            match self.session.acknowledged(ack)? {
-                Ok(offset) => offsets[index].push(offset.to_raw().unwrap_or_default()),
-                Err(error) => {
-                    let rejected = self.session.only_rejected_in_transaction(output, &error)?;
-                    return Err(Ended::Rejected(index, rejected));
-                }
-            }
-        }
         let places: BTreeSet<&Place> = groups.iter().map(|group| &group.place).collect();
         let positions = self.fence.offsets(places);
-        self.session
-            .step(|producer| producer.send_offsets_to_transaction(&positions, &standing.member, TRANSACTION_STEP))?;
-        self.session.step(|producer| producer.commit_transaction(TRANSACTION_STEP))?;
+        let mut offsets: Vec<Vec<i64>> = groups.iter().map(|group| Vec::with_capacity(group.outputs.len())).collect();
+        for (index, offset) in self.session.transaction(outputs(groups), &positions, Some(&standing.member))? {
+            offsets[index].push(offset);
+        }
         Ok(offsets)
     }
 
