@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Broker, Process, free_port, prerequisites};
+use e2e::{Broker, Process, free_port, prerequisites, topic};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -87,24 +86,9 @@ impl Client {
     }
 
     fn records(&self, topic: &str) -> Records {
-        let consumer = self.consumer("reader");
-        let mut list = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
-        }
-        consumer.assign(&list).expect("assigned");
-        let (mut records, mut ended) = (Records::new(), 0);
-        while ended < PARTITIONS {
-            match consumer.poll(PATIENCE).expect("the broker answers") {
-                Ok(message) => {
-                    let value = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-                    records.insert((message.partition(), message.offset()), value);
-                }
-                Err(KafkaError::PartitionEOF(_)) => ended += 1,
-                Err(error) => panic!("{error}"),
-            }
-        }
-        records
+        let value = |record: &OwnedMessage| String::from_utf8_lossy(record.payload().unwrap_or_default()).into_owned();
+        let records = topic::records(&self.consumer("reader"), topic);
+        records.iter().map(|record| ((record.partition(), record.offset()), value(record))).collect()
     }
 
     async fn retention(&self, topic: &str) -> Option<String> {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use e2e::{Broker, Process, free_port, prerequisites, programs, topic};
+use rdkafka::Offset;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::{Headers, Message, OwnedMessage};
 use recipes::SourceReport;
 use recipes::topics::{CRAWL_SOURCES, PARSED_RECIPES, RAW_RECIPES, RECIPE_ALERTS, dead};
 use sample_site::{Catalog, Outcome};
@@ -49,48 +49,17 @@ struct Found {
     headers: BTreeMap<String, String>,
 }
 
-fn consumer(broker: &Broker, group: &str) -> BaseConsumer {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", broker.address()).set("group.id", group).set("enable.auto.commit", "false");
-    // What a transaction left undone is not there.
-    config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
-    config.create().expect("the settings are right")
-}
-
 /// All records of a topic; none where there is no such topic.
 fn records(broker: &Broker, topic: &str) -> Vec<Found> {
-    let consumer = consumer(broker, "records");
-    let known = consumer.fetch_metadata(None, PATIENCE).expect("the broker answers");
-    let Some(known) = known.topics().iter().find(|known| known.name() == topic) else { return Vec::new() };
-    let mut positions = TopicPartitionList::new();
-    for partition in known.partitions() {
-        positions.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("an offset");
-    }
-    consumer.assign(&positions).expect("partitions that are there");
-    let (mut found, mut at_end) = (Vec::new(), BTreeSet::new());
-    let deadline = Instant::now() + PATIENCE;
-    while at_end.len() < known.partitions().len() {
-        assert!(Instant::now() < deadline, "{topic} has no end");
-        match consumer.poll(Duration::from_secs(1)) {
-            None => {}
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
-                at_end.insert(partition);
-            }
-            Some(Err(error)) => panic!("{topic}: {error}"),
-            Some(Ok(record)) => found.push(Found {
-                partition: record.partition(),
-                offset: record.offset(),
-                key: text(record.key()),
-                headers: record
-                    .headers()
-                    .into_iter()
-                    .flat_map(|all| all.iter())
-                    .map(|one| (one.key.to_owned(), text(one.value)))
-                    .collect(),
-            }),
-        }
-    }
-    found
+    let found = |record: OwnedMessage| Found {
+        partition: record.partition(),
+        offset: record.offset(),
+        key: text(record.key()),
+        headers: (record.headers().into_iter().flat_map(Headers::iter))
+            .map(|one| (one.key.to_owned(), text(one.value)))
+            .collect(),
+    };
+    topic::records(&topic::reader(&broker.address()), topic).into_iter().map(found).collect()
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
@@ -99,13 +68,10 @@ fn text(bytes: Option<&[u8]>) -> String {
 
 /// The offsets a group has committed on a topic, by partition.
 fn committed(broker: &Broker, group: &str, topic: &str) -> BTreeMap<i32, i64> {
-    let consumer = consumer(broker, group);
-    let known = consumer.fetch_metadata(None, PATIENCE).expect("the broker answers");
-    let Some(known) = known.topics().iter().find(|known| known.name() == topic) else { return BTreeMap::new() };
-    let mut asked = TopicPartitionList::new();
-    for partition in known.partitions() {
-        asked.add_partition(topic, partition.id());
-    }
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", broker.address()).set("group.id", group);
+    let consumer: BaseConsumer = config.create().expect("the settings are right");
+    let asked = topic::partitions(&consumer, topic);
     let answer = consumer.committed_offsets(asked, PATIENCE).expect("the broker answers");
     let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
     answer.elements().iter().map(|element| (element.partition(), offset(element.offset()))).collect()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Broker, Process, prerequisites};
+use e2e::{Broker, Process, prerequisites, topic};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -52,19 +52,7 @@ fn all(broker: &Broker, topic: &str, isolation: &str) -> Vec<u32> {
     let mut config = config(broker);
     config.set("group.id", "unused").set("isolation.level", isolation).set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().expect("the settings are right");
-    let mut partitions = TopicPartitionList::new();
-    for partition in 0..2 {
-        partitions.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
-    }
-    consumer.assign(&partitions).expect("assigned");
-    let (mut numbers, mut ended) = (Vec::new(), 0);
-    while ended < 2 {
-        match consumer.poll(PATIENCE).expect("the broker answers") {
-            Ok(message) => numbers.push(number(&message)),
-            Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let mut numbers: Vec<u32> = topic::records(&consumer, topic).iter().map(number).collect();
     numbers.sort_unstable();
     numbers
 }
