@@ -32,6 +32,9 @@ impl Declared {
         let mut notes = Vec::new();
         match &self.default {
             Some(default) if default.is_empty() => notes.push("default: none".to_owned()),
+            Some(default) if default == "true" => {
+                notes.push(format!("default: true; {}=false switches it off", flags[0]));
+            }
             Some(default) => {
                 notes.push(format!("default: {default}{}{}", if self.unit.is_empty() { "" } else { " " }, self.unit));
             }
