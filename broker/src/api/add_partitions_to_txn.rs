@@ -2,6 +2,7 @@
 //! transactions, to add or only to ask. Source: `KafkaApis.handleAddPartitionsToTxnRequest`; KIP-98, KIP-890.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use wire::ErrorCode;
 use wire::messages::add_partitions_to_txn_request::{
@@ -55,10 +56,9 @@ async fn add<'a>(
     request: &AddPartitionsToTxnTransaction<'a>,
     client_version: i16,
 ) -> Vec<AddPartitionsToTxnTopicResult<'a>> {
-    let topics = &request.topics;
-    if request.transactional_id.is_empty() {
-        return results(topics, |_, _| ErrorCode::InvalidRequest.code());
-    }
+    // Where each partition has its own answer, Kafka gives one for all its mentions.
+    let asked = if request.verify_only { &distinct(&request.topics) } else { &request.topics };
+    let topics = asked.as_slice();
     let refusal = |topic: &str, index: i32| match context.node.replicas.by_name(topic, index) {
         // Brokers may add internal topics, clients may not.
         _ if context.version < FIRST_BATCH_VERSION && is_internal(topic) => Some(ErrorCode::TopicAuthorizationFailed),
@@ -67,7 +67,10 @@ async fn add<'a>(
     };
     if topics.iter().any(|topic| topic.partitions.iter().any(|&index| refusal(&topic.name, index).is_some())) {
         let refused = |topic: &str, index| refusal(topic, index).unwrap_or(ErrorCode::OperationNotAttempted);
-        return results(topics, |topic, index| refused(topic, index).code());
+        return results(&distinct(topics), |topic, index| refused(topic, index).code());
+    }
+    if request.transactional_id.is_empty() {
+        return results(topics, |_, _| ErrorCode::InvalidRequest.code());
     }
     let partitions: Vec<Partition> = topics
         .iter()
@@ -91,6 +94,16 @@ async fn add<'a>(
         Err(code) => return results(topics, |_, _| transaction::code::<()>(context, &Err(code))),
     };
     results(topics, |_, _| each.next().map_or(0, |one| transaction::code(context, &one)))
+}
+
+/// The topics with every partition once.
+fn distinct<'a>(topics: &[AddPartitionsToTxnTopic<'a>]) -> Vec<AddPartitionsToTxnTopic<'a>> {
+    let mut topics = topics.to_vec();
+    for topic in &mut topics {
+        let mut seen = HashSet::new();
+        topic.partitions.retain(|&index| seen.insert(index));
+    }
+    topics
 }
 
 fn results<'a>(
