@@ -44,7 +44,7 @@ pub async fn handle(
         },
         Err(rejected) => ConsumerGroupHeartbeatResponse {
             error_code: rejected.error.code().code(),
-            error_message: Some(rejected.message.into()),
+            error_message: Some(rejected.message).filter(|message| !message.is_empty()).map(Into::into),
             ..ConsumerGroupHeartbeatResponse::default()
         },
     }

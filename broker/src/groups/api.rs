@@ -35,16 +35,19 @@ impl ListFilter {
 impl GroupCoordinator {
     /// JoinGroup. Waits for the rest of the group; errors are in the reply.
     pub async fn join_group(&self, request: JoinRequest) -> JoinReply {
-        let member_id = request.member_id.clone();
+        let failed = |error| JoinReply::failed(request.member_id.clone(), error);
         if request.group_id.is_empty() {
-            return JoinReply::failed(member_id, GroupError::InvalidGroupId);
+            return failed(GroupError::InvalidGroupId);
+        }
+        let config = self.config();
+        if !(config.min_session_timeout_ms..=config.max_session_timeout_ms).contains(&request.session_timeout_ms) {
+            return failed(GroupError::InvalidSessionTimeout);
         }
         let id = request.group_id.clone();
+        let unavailable = |error| JoinReply::failed(Name::from(""), error);
         match self.park(&id, Parked::Join, |shard, now, waiter, fx| shard.join(now, request, waiter, fx)) {
-            Ok(receiver) => {
-                receiver.await.unwrap_or_else(|_| JoinReply::failed(member_id, GroupError::CoordinatorNotAvailable))
-            }
-            Err(error) => JoinReply::failed(member_id, error),
+            Ok(receiver) => receiver.await.unwrap_or_else(|_| unavailable(GroupError::CoordinatorNotAvailable)),
+            Err(error) => unavailable(error),
         }
     }
 
@@ -168,6 +171,8 @@ impl GroupCoordinator {
         &self,
         request: ConsumerHeartbeatRequest,
     ) -> Result<ConsumerHeartbeatReply, Rejected> {
+        // Before it is known whether the group's coordinator is there, as in Kafka.
+        request.check(self.config())?;
         let partition = self.partition_of(&request.group_id);
         self.act(partition, |shard, now, fx| shard.consumer_heartbeat(now, request, fx)).await?
     }

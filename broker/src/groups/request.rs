@@ -351,7 +351,7 @@ pub struct DescribedMember {
 pub struct Rejected {
     /// The error.
     pub error: GroupError,
-    /// What it says.
+    /// What it says; empty where there is nothing to say but what the error means.
     pub message: String,
 }
 
@@ -363,7 +363,7 @@ impl Rejected {
 
 impl From<GroupError> for Rejected {
     fn from(error: GroupError) -> Self {
-        Self { error, message: error.code().message().to_owned() }
+        Self { error, message: String::new() }
     }
 }
 

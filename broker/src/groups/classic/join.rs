@@ -41,11 +41,6 @@ fn nobody() -> Name {
 impl Shard {
     /// JoinGroup. Answered now or when the rebalance completes.
     pub fn join(&mut self, now: Now, request: JoinRequest, waiter: Waiter, fx: &mut Effects) {
-        if request.session_timeout_ms < self.config.min_session_timeout_ms
-            || request.session_timeout_ms > self.config.max_session_timeout_ms
-        {
-            return refuse(waiter, request.member_id, GroupError::InvalidSessionTimeout, fx);
-        }
         if matches!(self.groups.get(&request.group_id), Some(Group::Consumer(group)) if !group.is_empty()) {
             return self.join_consumer_group(now, request, waiter, fx);
         }

@@ -35,7 +35,7 @@ impl Shard {
             state: group.state().name(),
             epoch: group.epoch,
             assignment_epoch: group.target_epoch,
-            assignor: preferred_assignor(group.members(), &self.config).name(),
+            assignor: preferred_assignor(group, group.members(), &self.config).name(),
             members: group.members().map(described).collect(),
         })
     }

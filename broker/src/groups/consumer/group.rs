@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
+use crate::groups::Assignor;
 use crate::groups::classic::CONSUMER;
 use crate::groups::record::{
     ClassicMemberMetadata, ConsumerPart, CurrentValue, MemberState, MemberValue, Name, PartitionEpochs, Partitions,
@@ -57,6 +58,11 @@ impl Member {
     /// The member's regular expression, if it subscribes by one.
     pub fn regex(&self) -> Option<&Name> {
         self.value.topic_regex.as_ref().filter(|regex| !regex.is_empty())
+    }
+
+    /// The server-side assignor it asks for.
+    pub fn assignor(&self) -> Option<Assignor> {
+        self.value.server_assignor.as_deref().and_then(Assignor::named)
     }
 
     pub fn is_classic(&self) -> bool {

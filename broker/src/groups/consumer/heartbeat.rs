@@ -30,7 +30,6 @@ impl Shard {
         request: ConsumerHeartbeatRequest,
         fx: &mut Effects,
     ) -> Result<ConsumerHeartbeatReply, Rejected> {
-        check(&request, &self.config)?;
         match request.member_epoch {
             LEFT | AWAY => self.consumer_leave(now, &request, fx),
             _ => self.consumer_alive(now, request, fx),
@@ -254,48 +253,51 @@ pub(super) fn check_room(group: &ConsumerGroup, member_id: &str, config: &GroupC
     Err(Rejected::new(GroupError::GroupMaxSizeReached, message))
 }
 
-fn check(request: &ConsumerHeartbeatRequest, config: &GroupConfig) -> Result<(), Rejected> {
-    let invalid = |message: &str| Err(Rejected::new(GroupError::InvalidRequest, message));
-    let is_empty = |text: &Option<Name>| text.as_deref() == Some("");
-    if request.member_id.is_empty() && (request.version >= OWN_MEMBER_ID_FROM || request.member_epoch != 0) {
-        return invalid("MemberId can't be empty.");
+impl ConsumerHeartbeatRequest {
+    /// What is refused whatever the group is, before it is known whether its coordinator is there.
+    pub(crate) fn check(&self, config: &GroupConfig) -> Result<(), Rejected> {
+        let invalid = |message: &str| Err(Rejected::new(GroupError::InvalidRequest, message));
+        let is_empty = |text: &Option<Name>| text.as_deref() == Some("");
+        if self.member_id.is_empty() && (self.version >= OWN_MEMBER_ID_FROM || self.member_epoch != 0) {
+            return invalid("MemberId can't be empty.");
+        }
+        if self.group_id.trim().is_empty() {
+            return invalid("GroupId can't be empty.");
+        }
+        if is_empty(&self.instance_id) {
+            return invalid("InstanceId can't be empty.");
+        }
+        if is_empty(&self.rack_id) {
+            return invalid("RackId can't be empty.");
+        }
+        match self.member_epoch {
+            0 => self.check_join()?,
+            AWAY if self.instance_id.is_none() => return invalid("InstanceId can't be null."),
+            epoch if epoch < AWAY => return invalid("MemberEpoch is invalid."),
+            _ => {}
+        }
+        let known =
+            |name: &Name| Assignor::named(name).is_some_and(|assignor| config.consumer.assignors.contains(&assignor));
+        if let Some(name) = self.server_assignor.as_ref().filter(|name| !known(name)) {
+            let supported: Vec<&str> = config.consumer.assignors.iter().map(|assignor| assignor.name()).collect();
+            let supported = supported.join(", ");
+            let message = format!("ServerAssignor {name} is not supported. Supported assignors: {supported}.");
+            return Err(Rejected::new(GroupError::UnsupportedAssignor, message));
+        }
+        Ok(())
     }
-    if request.group_id.trim().is_empty() {
-        return invalid("GroupId can't be empty.");
-    }
-    if is_empty(&request.instance_id) {
-        return invalid("InstanceId can't be empty.");
-    }
-    if is_empty(&request.rack_id) {
-        return invalid("RackId can't be empty.");
-    }
-    match request.member_epoch {
-        0 => check_join(request)?,
-        AWAY if request.instance_id.is_none() => return invalid("InstanceId can't be null."),
-        epoch if epoch < AWAY => return invalid("MemberEpoch is invalid."),
-        _ => {}
-    }
-    let known =
-        |name: &Name| Assignor::named(name).is_some_and(|assignor| config.consumer.assignors.contains(&assignor));
-    if let Some(name) = request.server_assignor.as_ref().filter(|name| !known(name)) {
-        let supported: Vec<&str> = config.consumer.assignors.iter().map(|assignor| assignor.name()).collect();
-        let supported = supported.join(", ");
-        let message = format!("ServerAssignor {name} is not supported. Supported assignors: {supported}.");
-        return Err(Rejected::new(GroupError::UnsupportedAssignor, message));
-    }
-    Ok(())
-}
 
-fn check_join(request: &ConsumerHeartbeatRequest) -> Result<(), Rejected> {
-    let invalid = |message: &str| Err(Rejected::new(GroupError::InvalidRequest, message));
-    if request.rebalance_timeout_ms == -1 {
-        return invalid("RebalanceTimeoutMs must be provided in first request.");
+    fn check_join(&self) -> Result<(), Rejected> {
+        let invalid = |message: &str| Err(Rejected::new(GroupError::InvalidRequest, message));
+        if self.rebalance_timeout_ms == -1 {
+            return invalid("RebalanceTimeoutMs must be provided in first request.");
+        }
+        if !self.owned.as_ref().is_some_and(Partitions::is_empty) {
+            return invalid("TopicPartitions must be empty when (re-)joining.");
+        }
+        if self.topic_names.is_none() && self.topic_regex.is_none() {
+            return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
+        }
+        Ok(())
     }
-    if !request.owned.as_ref().is_some_and(Partitions::is_empty) {
-        return invalid("TopicPartitions must be empty when (re-)joining.");
-    }
-    if request.topic_names.is_none() && request.topic_regex.is_none() {
-        return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
-    }
-    Ok(())
 }

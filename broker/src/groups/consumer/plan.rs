@@ -1,6 +1,6 @@
 //! What a heartbeat, or a join of the classic protocol, makes of a group: decided here, applied by replaying the records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metrics::counter;
@@ -184,7 +184,7 @@ impl<'a> Plan<'a> {
             };
             candidates.insert(member.id.clone(), candidate);
         }
-        let assignor = preferred_assignor(self.group.members_after(change), &self.context.config);
+        let assignor = preferred_assignor(self.group, self.group.members_after(change), &self.context.config);
         let targets = assign(assignor, &candidates, &sizes);
         let (epoch, members) = (self.epoch, targets.len());
         info!(group = &**self.id, epoch, members, assignor = assignor.name(), "target assignment computed");
@@ -234,15 +234,23 @@ pub(crate) fn new_member(id: Name) -> Member {
     Member { current: nothing_assigned(0), ..Member::new(id) }
 }
 
-/// The assignor most members ask for, else the first of the settings.
-pub(crate) fn preferred_assignor<'a>(members: impl Iterator<Item = &'a Member>, config: &GroupConfig) -> Assignor {
-    let mut votes: BTreeMap<Assignor, usize> = BTreeMap::new();
-    for member in members {
-        let named = member.value.server_assignor.as_deref().and_then(Assignor::named);
-        if let Some(assignor) = named.filter(|assignor| config.consumer.assignors.contains(assignor)) {
-            *votes.entry(assignor).or_default() += 1;
+/// The assignor most of the members ask for; else the first of the settings. Of several it is the one that a hash map of
+/// Kafka's has first: uniform, unless nobody in the group asked for it before.
+pub(crate) fn preferred_assignor<'a>(
+    group: &ConsumerGroup,
+    members: impl Iterator<Item = &'a Member>,
+    config: &GroupConfig,
+) -> Assignor {
+    let before: BTreeSet<Assignor> = group.members().filter_map(Member::assignor).collect();
+    let mut votes: Vec<(Assignor, usize)> = before.into_iter().map(|assignor| (assignor, 0)).collect();
+    for assignor in members.filter_map(Member::assignor) {
+        match votes.iter_mut().find(|(known, _)| *known == assignor) {
+            Some((_, count)) => *count += 1,
+            None => votes.push((assignor, 1)),
         }
     }
-    let most = votes.iter().max_by_key(|(_, count)| **count).map(|(assignor, _)| *assignor);
+    // Of those with as many votes `max_by_key` takes the last.
+    let supported = votes.iter().rev().filter(|(assignor, _)| config.consumer.assignors.contains(assignor));
+    let most = supported.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count).map(|(assignor, _)| *assignor);
     most.or_else(|| config.consumer.assignors.first().copied()).unwrap_or(Assignor::Uniform)
 }

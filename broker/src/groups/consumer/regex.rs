@@ -10,7 +10,7 @@ use regex::Regex;
 use regex_syntax::ast::ErrorKind;
 use tracing::info;
 
-use super::group::{ConsumerGroup, Member};
+use super::group::ConsumerGroup;
 use super::plan::Plan;
 use crate::groups::GroupError;
 use crate::groups::record::{ConsumerMetadataValue, ConsumerPart, GroupRecord, Name, RegexValue};
@@ -99,7 +99,6 @@ impl Shard {
             after.replay(part.clone());
             fx.records.push(GroupRecord::Consumer { group: id.clone(), part });
         }
-        changed |= after.members().any(|member| member.regex().is_some() && strays(&after, member, &*topics));
         let names: BTreeSet<&Name> = after.members().flat_map(|member| after.topics_of(member)).collect();
         let metadata_hash = metadata_hash(&*topics, names.into_iter());
         if changed || metadata_hash != group.metadata_hash {
@@ -110,14 +109,6 @@ impl Shard {
         }
         fx.then = Then::Replay;
     }
-}
-
-/// Whether a member is to have what it does not subscribe to: its new expression matches nothing. Kafka leaves it that
-/// until something else bumps the epoch.
-fn strays(group: &ConsumerGroup, member: &Member, topics: &dyn Topics) -> bool {
-    let subscribed: BTreeSet<_> =
-        group.topics_of(member).filter_map(|name| topics.topic(name)).map(|topic| topic.id).collect();
-    group.target(member).keys().any(|topic| topics.name_of(*topic).is_some() && !subscribed.contains(topic))
 }
 
 /// The topics whose whole name the expression matches, in order.
