@@ -48,7 +48,7 @@ fn partition_of(replicas: &ReplicaManager, index: i32) -> Result<Arc<Partition>,
     match replicas.by_name(InternalTopic::ConsumerOffsets.name(), index) {
         Lookup::Found(partition) => Ok(partition),
         Lookup::NoTopic | Lookup::NoPartition => Err(AppendError::NotLeader),
-        Lookup::Offline => Err(AppendError::Offline("the partition's log could not be opened".to_owned())),
+        Lookup::Offline => Err(AppendError::Offline("the partition's log is offline".to_owned())),
     }
 }
 

@@ -26,6 +26,7 @@ const TAIL: &str = "
 - Client telemetry (71, 72): Apache Kafka does not offer it either without a metrics reporter that receives it.
 - What only brokers and controllers send to each other.
 - Listeners with SSL or SASL: settings that ask for them are refused at the start.
+- Quotas of bytes and of request time: they are kept and described, and hold nobody up. `connection_creation_rate` does.
 
 ## Deliberate differences
 
