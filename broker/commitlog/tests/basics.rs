@@ -33,6 +33,24 @@ fn records_come_back_with_growing_offsets_across_segments() {
 }
 
 #[test]
+fn boundaries_before_a_time_are_those_written_to_by_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("t-0"), &small_segments(70));
+    for n in 0..3 {
+        append(&log, batch(NOW, &[&n.to_string()]));
+    }
+    // Segments are written to by the clock of the system.
+    let later = i64::MAX / 2;
+    let before = |timestamp, limit| log.boundaries_before(timestamp, limit, later).unwrap();
+    assert_eq!(before(-1, 9), [3, 2, 1, 0]);
+    assert_eq!(before(-2, 9), [0]);
+    assert_eq!(before(later - 1, 9), [2, 1, 0]);
+    assert_eq!(before(later, 9), [3, 2, 1, 0], "the end is written to now");
+    assert_eq!(before(later, 2), [3, 2]);
+    assert!(before(1, 9).is_empty());
+}
+
+#[test]
 fn a_read_is_limited_but_for_the_first_batch() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder.path().join("t-0"), &LogConfig::default());

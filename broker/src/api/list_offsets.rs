@@ -10,6 +10,7 @@ use wire::messages::list_offsets_response::{
 };
 
 use super::Context;
+use crate::node::now_ms;
 use crate::replica::Partition;
 
 /// The first version whose reply has the leader epoch.
@@ -120,7 +121,7 @@ fn first_version(timestamp: i64) -> i16 {
 fn old_style(partition: &Partition, asked: &ListOffsetsPartition, readable_end: i64) -> Result<Vec<i64>, ErrorCode> {
     // As Kafka, where the exception behind it has no code of its own.
     let limit = usize::try_from(asked.max_num_offsets).map_err(|_| ErrorCode::UnknownServerError)?;
-    let found = partition.log().boundaries_before(asked.timestamp, limit);
+    let found = partition.log().boundaries_before(asked.timestamp, limit, now_ms());
     let mut found = found.map_err(|error| storage_error(partition, &error))?;
     if found.iter().any(|offset| *offset > readable_end) {
         found.retain(|offset| *offset <= readable_end);

@@ -61,18 +61,19 @@ impl Log {
 
     /// Offsets where segments begin, and the log end, newest first: the answer of ListOffsets version 0, which knows
     /// no time index. Only boundaries last written to no later than `timestamp` count, and at most `limit` are given.
+    /// The log end counts as written to now, at `now_ms`.
     /// Source: `ReplicaManager.legacyFetchOffsetsBefore` of Kafka 3.9.
     ///
     /// # Errors
     /// A segment can't be looked at.
-    pub fn boundaries_before(&self, timestamp: i64, limit: usize) -> Result<Vec<i64>, LogError> {
+    pub fn boundaries_before(&self, timestamp: i64, limit: usize, now_ms: i64) -> Result<Vec<i64>, LogError> {
         let mut boundaries = Vec::new();
         let offsets = self.offsets();
         for segment in self.segments() {
             boundaries.push((segment.base_offset.max(offsets.log_start), segment.last_modified()?));
         }
         if boundaries.last().is_some_and(|(base, _)| *base < offsets.log_end) {
-            boundaries.push((offsets.log_end, i64::MAX));
+            boundaries.push((offsets.log_end, now_ms));
         }
         let counts = |written: i64| match timestamp {
             -1 => true,
