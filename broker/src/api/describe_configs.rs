@@ -52,12 +52,12 @@ fn entries(context: &Context<'_>, resource: &DescribeConfigsResource<'_>) -> Res
                 // Kafka has no text for it here.
                 return Err(ApiError::new(ErrorCode::UnknownTopicOrPartition, ""));
             }
-            describe::topic(&config, &dynamic, overrides(ConfigResourceKind::Topic))
+            in_order_of_a_hash_map(describe::topic(&config, &dynamic, overrides(ConfigResourceKind::Topic)))
         }
         Some(ResourceType::Broker) if name.is_empty() => describe::broker_defaults(&config, &dynamic),
         Some(ResourceType::Broker) => {
             check_broker(name, config.node_id, " or empty string,")?;
-            describe::broker(&config, &dynamic)
+            in_order_of_a_hash_map(describe::broker(&config, &dynamic))
         }
         Some(ResourceType::BrokerLogger) => {
             if name.is_empty() {
@@ -89,6 +89,18 @@ fn entries(context: &Context<'_>, resource: &DescribeConfigsResource<'_>) -> Res
         entries.retain(|entry| keys.iter().any(|key| *key == entry.name));
     }
     Ok(entries)
+}
+
+/// Puts settings into the order in which Kafka tells them and its tools print them: that of a `java.util.HashMap` which they
+/// were put into one by one. Names that share a bucket keep the order of their definitions.
+fn in_order_of_a_hash_map(mut entries: Vec<ConfigEntry>) -> Vec<ConfigEntry> {
+    // The table is doubled when more than three quarters of it are taken.
+    let buckets = (entries.len() * 4).div_ceil(3).next_power_of_two().max(16);
+    entries.sort_by_cached_key(|entry| {
+        let hash = entry.name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        (hash ^ (hash >> 16)) as usize & (buckets - 1)
+    });
+    entries
 }
 
 fn unknown_kind() -> ApiError {
@@ -136,4 +148,29 @@ fn result(
         result.documentation = Some(entry.documentation.into());
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BrokerConfig, DynamicConfigs, Properties, Sources};
+
+    /// As Apache Kafka 4.3.1 told them, whatever was set.
+    const OF_A_TOPIC: &str = "compression.type remote.log.delete.on.disable leader.replication.throttled.replicas \
+        remote.storage.enable min.insync.replicas segment.jitter.ms remote.log.copy.disable local.retention.ms \
+        cleanup.policy flush.ms follower.replication.throttled.replicas compression.lz4.level segment.bytes retention.ms \
+        compression.gzip.level flush.messages compression.zstd.level max.compaction.lag.ms file.delete.delay.ms \
+        max.message.bytes min.compaction.lag.ms message.timestamp.type local.retention.bytes preallocate \
+        index.interval.bytes min.cleanable.dirty.ratio unclean.leader.election.enable retention.bytes \
+        delete.retention.ms message.timestamp.after.max.ms message.timestamp.before.max.ms segment.ms \
+        segment.index.bytes";
+
+    #[test]
+    fn settings_of_a_topic_come_in_kafkas_order() {
+        let config = BrokerConfig::load(&Sources::default()).expect("defaults").config;
+        let set = Properties::from([("retention.ms".to_owned(), "1000000".to_owned())]);
+        let entries = in_order_of_a_hash_map(describe::topic(&config, &DynamicConfigs::default(), &set));
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, OF_A_TOPIC.split_whitespace().collect::<Vec<_>>());
+    }
 }
