@@ -55,6 +55,9 @@ fn refused(error: BatchError) -> AppendError {
         BatchError::Compression(CompressionError::TooLarge { limit }) => {
             AppendError::invalid(format!("records take more than {limit} bytes once decompressed"))
         }
+        BatchError::Compression(error @ CompressionError::Corrupt { .. }) => {
+            AppendError::Undecodable(error.to_string())
+        }
         other => AppendError::invalid(other.to_string()),
     }
 }

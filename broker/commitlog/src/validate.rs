@@ -5,7 +5,7 @@
 //!
 //! All of this happens before the log's lock is taken.
 
-use wire::record_batch::{BatchError, Record, RecordBatch};
+use wire::record_batch::{Record, RecordBatch};
 
 use crate::append::{AppendContext, Origin};
 use crate::batch::{self, BatchHeader, HEADER};
@@ -258,10 +258,7 @@ fn check_batch(header: &BatchHeader, rules: &Rules<'_>) -> Result<(), AppendErro
 fn check_plain(header: &BatchHeader, batch: &mut [u8], rules: &Rules<'_>) -> Result<(), AppendError> {
     let mut errors = Vec::new();
     let mut max_timestamp = -1;
-    let invalid = |error: BatchError| match error {
-        BatchError::Compression(error) => AppendError::Undecodable(error.to_string()),
-        other => AppendError::invalid(other.to_string()),
-    };
+    let invalid = |error: wire::record_batch::BatchError| AppendError::invalid(error.to_string());
     let set = RecordBatch::parse(batch).and_then(|view| view.records(batch.len())).map_err(invalid)?;
     for (index, record) in set.iter().enumerate() {
         let record = record.map_err(invalid)?;

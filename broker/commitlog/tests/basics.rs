@@ -102,6 +102,25 @@ fn only_place_and_append_time_change_in_a_batch() {
 }
 
 #[test]
+fn compressed_bytes_that_are_none_are_told_from_records_that_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LogConfig { compression: Compression::None, ..LogConfig::default() };
+    let log = open(&folder.path().join("t-0"), &config);
+    for codec in 1..=4 {
+        let mut spoiled = batch_with(BatchOptions::default(), &[(NOW, Some(b"a"), Some(b"b"))]);
+        spoiled[22] = codec;
+        wire::record_batch::RecordBatchMut::parse(&mut spoiled).unwrap().update_crc();
+        let error = log.append(&mut spoiled, &client()).unwrap_err();
+        assert!(matches!(error, AppendError::Undecodable(_)), "codec {codec}: {error}");
+    }
+    let mut short = compressed(Codec::Gzip, &[(NOW, None, Some(b"one"))]);
+    (short[26], short[60]) = (8, 9);
+    wire::record_batch::RecordBatchMut::parse(&mut short).unwrap().update_crc();
+    let error = log.append(&mut short, &client()).unwrap_err();
+    assert!(matches!(error, AppendError::InvalidRecord { .. }), "{error}");
+}
+
+#[test]
 fn batches_that_lie_are_refused_and_the_log_stays_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let config = LogConfig { max_message_bytes: 300, segment_bytes: 1000, ..LogConfig::default() };
