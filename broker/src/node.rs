@@ -209,6 +209,17 @@ impl Node {
         self.controller.image().topic(topic.name()).cloned().ok_or(ErrorCode::CoordinatorNotAvailable)
     }
 
+    /// Whether an internal topic is there; if not it is made, and is there the next time.
+    ///
+    /// # Errors
+    /// `COORDINATOR_NOT_AVAILABLE` where it was missing.
+    pub async fn await_internal_topic(&self, topic: InternalTopic) -> Result<(), ErrorCode> {
+        if self.controller.image().topic(topic.name()).is_some() {
+            return Ok(());
+        }
+        self.internal_topic(topic).await.and(Err(ErrorCode::CoordinatorNotAvailable))
+    }
+
     /// Takes the partitions of an internal topic that was just made into service, whoever made it.
     pub fn internal_topic_created(&self, topic: InternalTopic, partitions: usize) {
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);

@@ -16,7 +16,8 @@ const FIRST_BATCH_VERSION: i16 = 4;
 /// The key type of share groups, whose coordinator this broker has not.
 const SHARE: i8 = 2;
 
-/// Answers a request; makes the internal topic if it is missing.
+/// Answers a request. Where the internal topic is missing it is made, and the client is told to ask again, as Kafka does:
+/// there are tests that wait for just that.
 pub async fn handle<'a>(context: &Context<'_>, request: FindCoordinatorRequest<'a>) -> FindCoordinatorResponse<'a> {
     let topic = match request.key_type {
         0 => Ok(InternalTopic::ConsumerOffsets),
@@ -24,7 +25,7 @@ pub async fn handle<'a>(context: &Context<'_>, request: FindCoordinatorRequest<'
         _ => Err(ErrorCode::InvalidRequest),
     };
     let found = match topic {
-        Ok(topic) => context.node.internal_topic(topic).await.map(drop),
+        Ok(topic) => context.node.await_internal_topic(topic).await,
         Err(code) => Err(code),
     };
     let keys = if context.version < FIRST_BATCH_VERSION { vec![request.key] } else { request.coordinator_keys };
