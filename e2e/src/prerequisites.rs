@@ -3,13 +3,17 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::programs::shared;
+use crate::process::Process;
+use crate::programs::{root, shared};
 
 /// Prerequisites that must be there: their names, with commas between them.
 pub const REQUIRE: &str = "E2E_REQUIRE";
 /// The Python interpreter that has kafka-python, aiosmtpd and trustme.
 pub const PYTHON: &str = "E2E_PYTHON";
+/// A folder with kafka-python's sdist in `suite`, and clients of years ago in folders of their names and versions.
+pub const PYTHON_CLIENTS: &str = "E2E_PYTHON_CLIENTS";
 /// The path of axe-core's `axe.min.js`.
 pub const AXE: &str = "E2E_AXE";
 /// The `node_modules` with what `e2e/clients/node/package.json` names.
@@ -32,6 +36,14 @@ pub enum Prerequisite {
     Pages,
     /// The right to mount file systems.
     Root,
+    /// confluent-kafka, in the Python of the tests.
+    Confluent,
+    /// pytest in the Python of the tests, and kafka-python's sdist.
+    KafkaPythonSuite,
+    /// kafka-python 1.4.7 and 2.0.2 and PyKafka 2.8, which no Python after 3.11 imports.
+    OldPython,
+    /// A Go that builds the program in `clients/go`, and the modules for it.
+    Go,
 }
 
 impl Prerequisite {
@@ -44,6 +56,10 @@ impl Prerequisite {
             Self::Node => "node",
             Self::Pages => "pages",
             Self::Root => "root",
+            Self::Confluent => "confluent",
+            Self::KafkaPythonSuite => "kafka-python-suite",
+            Self::OldPython => "old-python",
+            Self::Go => "go",
         }
     }
 
@@ -61,6 +77,12 @@ impl Prerequisite {
             }
             Self::Pages => "put pages.tar.zst into ../shared/recipes, and install tar and zstd",
             Self::Root => "run as root, where file systems may be mounted",
+            Self::Confluent => "pip install confluent-kafka, and name that interpreter in E2E_PYTHON",
+            Self::KafkaPythonSuite => {
+                "pip install pytest pytest-mock pytest-timeout, unpack kafka-python's sdist as suite into E2E_PYTHON_CLIENTS"
+            }
+            Self::OldPython => "pip install --target E2E_PYTHON_CLIENTS/NAME-VERSION NAME==VERSION, with Python 3.11",
+            Self::Go => "install the Go that e2e/clients/go/go.mod names, and run `go mod download` there",
         }
     }
 
@@ -95,9 +117,39 @@ pub fn kcat(test: &str) -> Option<&'static str> {
 /// A Python with kafka-python, aiosmtpd and trustme.
 #[must_use]
 pub fn python(test: &str) -> Option<PathBuf> {
+    Prerequisite::Python.or_skip(python_with("kafka, aiosmtpd, trustme", None), test)
+}
+
+/// A Python with confluent-kafka.
+#[must_use]
+pub fn confluent(test: &str) -> Option<PathBuf> {
+    Prerequisite::Confluent.or_skip(python_with("confluent_kafka", None), test)
+}
+
+/// A Python with pytest, and the folder of kafka-python's sdist.
+#[must_use]
+pub fn kafka_python_suite(test: &str) -> Option<(PathBuf, PathBuf)> {
+    let suite = python_client("suite").filter(|suite| suite.join("test/integration").is_dir());
+    let found = python_with("pytest, pytest_mock, pytest_timeout", None).zip(suite);
+    Prerequisite::KafkaPythonSuite.or_skip(found, test)
+}
+
+/// A Python that can import that module of years ago, and the folder it has it from: `NAME-VERSION`.
+#[must_use]
+pub fn old_python(folder: &str, module: &str, test: &str) -> Option<(PathBuf, PathBuf)> {
+    let found = python_client(folder).and_then(|folder| Some((python_with(module, Some(&folder))?, folder)));
+    Prerequisite::OldPython.or_skip(found, test)
+}
+
+fn python_client(folder: &str) -> Option<PathBuf> {
+    std::env::var_os(PYTHON_CLIENTS).map(|clients| Path::new(&clients).join(folder)).filter(|folder| folder.is_dir())
+}
+
+fn python_with(modules: &str, path: Option<&Path>) -> Option<PathBuf> {
     let python = std::env::var_os(PYTHON).map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let found = runs(Command::new(&python).args(["-c", "import kafka, aiosmtpd, trustme"])).then_some(python);
-    Prerequisite::Python.or_skip(found, test)
+    let mut command = Command::new(&python);
+    command.args(["-c", &format!("import {modules}")]).envs(path.map(|path| ("PYTHONPATH", path)));
+    runs(&mut command).then_some(python)
 }
 
 /// The path of `axe.min.js`, the accessibility checks that run in Chromium, where that and its driver are there too.
@@ -126,6 +178,23 @@ pub fn node(test: &str) -> Option<PathBuf> {
     };
     let modules = std::env::var_os(NODE).map(PathBuf::from).filter(load);
     Prerequisite::Node.or_skip(modules, test)
+}
+
+/// The program in `clients/go`, built into that folder.
+///
+/// # Panics
+/// When it cannot be built though Go and the modules are there.
+#[must_use]
+pub fn go_clients(into: &Path, test: &str) -> Option<PathBuf> {
+    let go = |arguments: &[&str]| {
+        let mut command = Command::new("go");
+        command.current_dir(root().join("e2e/clients/go")).env("GOFLAGS", "-mod=readonly").args(arguments);
+        command
+    };
+    Prerequisite::Go.or_skip(runs(&mut go(&["mod", "download"])).then_some(()), test)?;
+    let program = into.join("clients");
+    let _ = Process::run_within(go(&["build", "-o"]).arg(&program).arg("."), Duration::from_secs(600)).ok();
+    Some(program)
 }
 
 /// Unpacks the real recipe pages into a folder; gives how many there are.
