@@ -108,6 +108,7 @@ const FIELDS: &[Row] = &[
     ("OffsetForLeaderEpoch", "topics", Rule::Unordered(&["topic"]), "a set"),
     ("OffsetForLeaderEpoch", "partitions", Rule::Unordered(&["partition"]), "a set"),
     ("AddPartitionsToTxn", "resultsByTopicV3AndBelow", Rule::Unordered(&["name"]), "a set"),
+    ("AddPartitionsToTxn", "resultsByTransaction", Rule::Unordered(&["transactionalId"]), "a set"),
     ("AddPartitionsToTxn", "topicResults", Rule::Unordered(&["name"]), "a set"),
     ("WriteTxnMarkers", "partitions", Rule::Unordered(&["partitionIndex"]), "a set"),
     ("WriteTxnMarkers", "topics", Rule::Unordered(&["name"]), "a set"),
@@ -154,7 +155,11 @@ fn apply(api: &str, field: &str, value: &Json, names: &mut Names) -> Json {
         (Some(Rule::Unordered(keys)), Json::Array(elements)) => {
             // Sorted by what ids do not touch, and before they are named by the order in which they are seen.
             let mut elements = elements.clone();
+            let are_known = elements.iter().all(|one| known_member(one, names).is_some());
             elements.sort_by(|one, other| {
+                if are_known {
+                    return known_member(one, names).cmp(&known_member(other, names));
+                }
                 compare(one, other, keys).then_with(|| known(one, names).cmp(&known(other, names)))
             });
             elements.iter().map(|element| name(api, element, names)).collect()
@@ -165,8 +170,42 @@ fn apply(api: &str, field: &str, value: &Json, names: &mut Names) -> Json {
 
 /// What the member or the topic of an element is called by now: the order of elements that are alike.
 fn known<'a>(element: &Json, names: &'a Names) -> Option<&'a str> {
-    let name = |kind, field: &str| element[field].as_str().and_then(|id| names.known(kind, id));
-    name("member", "memberId").or_else(|| name("topic", "topicId"))
+    let topic = || element["topicId"].as_str().and_then(|id| names.known("topic", id));
+    known_member(element, names).or_else(topic)
+}
+
+/// What the member of an element is called by now.
+fn known_member<'a>(element: &Json, names: &'a Names) -> Option<&'a str> {
+    element["memberId"].as_str().and_then(|id| names.known("member", id))
+}
+
+/// A reply of groups with the numbers of assigned partitions instead of the partitions: which ones a member is assigned
+/// is the broker's to choose.
+#[must_use]
+pub fn count_assigned(reply: &Json) -> Json {
+    let count =
+        |topics: &[Json]| -> usize { topics.iter().filter_map(|one| Some(one["partitions"].as_array()?.len())).sum() };
+    match reply {
+        Json::Object(fields) => fields
+            .iter()
+            .map(|(field, value)| {
+                let counted = match (field.as_str(), value) {
+                    ("topicPartitions", Json::Array(topics)) => count(topics).into(),
+                    ("subscribedTopicNames", Json::Array(names)) => {
+                        let mut names = names.clone();
+                        names.sort_by_key(Json::to_string);
+                        names.into()
+                    }
+                    // Those of the classic protocol, in bytes.
+                    ("assignment" | "memberAssignment", Json::String(bytes)) => bytes.len().into(),
+                    _ => count_assigned(value),
+                };
+                (field.clone(), counted)
+            })
+            .collect(),
+        Json::Array(elements) => elements.iter().map(count_assigned).collect(),
+        other => other.clone(),
+    }
 }
 
 fn compare(one: &Json, other: &Json, keys: &[&str]) -> Ordering {

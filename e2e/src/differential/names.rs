@@ -36,6 +36,12 @@ impl Names {
         self.names.insert((name, id.to_owned()), format!("<{name}>"));
     }
 
+    /// Forgets all names but those that were given: what an id was called before does not count any more.
+    pub fn forget(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        self.names.retain(|(kind, _), _| !counts.contains_key(kind));
+    }
+
     /// The name that an id of that kind has already.
     #[must_use]
     pub fn known(&self, kind: &'static str, id: &str) -> Option<&str> {

@@ -87,9 +87,10 @@ impl Report {
         unexplained
     }
 
-    /// Has it tell nothing of differences, or tell of them again: while a sequence that differs is made shorter.
-    pub const fn hush(&mut self, is_hushed: bool) {
+    /// Has it tell nothing of differences, or tell of them again: a generated sequence that differs is first made shorter.
+    pub fn hush(&mut self, is_hushed: bool) {
         self.is_hushed = is_hushed;
+        self.seen.clear();
     }
 
     /// Whether all of it is explained.
@@ -109,6 +110,13 @@ impl Report {
         if std::env::var_os(TRACE).is_some() {
             use std::io::Write as _;
             let _ = writeln!(std::io::stderr(), "{} {what}", self.release);
+        }
+    }
+
+    /// Adds something that went wrong, unless it is to tell nothing of differences.
+    pub fn difference(&mut self, what: String) {
+        if !self.is_hushed {
+            self.fail(what);
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use wire::ApiKey;
 
 use super::compare::{Difference, differences};
-use super::fields::normalise;
+use super::fields::{count_assigned, normalise};
 use super::report::Report;
 use super::side::Side;
 
@@ -57,6 +57,8 @@ pub struct Session {
     waiting: HashMap<String, Vec<(ApiKey, i16, Json)>>,
     last: (Json, Json),
     unexplained: usize,
+    /// Whether members may have other partitions, if only as many.
+    counts_partitions: bool,
     /// What was compared.
     pub report: Report,
 }
@@ -83,6 +85,7 @@ impl Session {
             waiting: HashMap::new(),
             last: (Json::Null, Json::Null),
             unexplained: 0,
+            counts_partitions: false,
             report,
         }
     }
@@ -105,6 +108,18 @@ impl Session {
         self.suffix = suffix.to_owned();
         self.connection = MAIN.to_owned();
         self.unexplained = 0;
+        self.counts_partitions = false;
+    }
+
+    /// Forgets what ids were called, so that a difference before does not show in what follows.
+    pub fn forget_ids(&mut self) {
+        self.ours.names.forget();
+        self.theirs.names.forget();
+    }
+
+    /// From now on members may be assigned other partitions, if only as many: brokers choose.
+    pub const fn count_partitions(&mut self) {
+        self.counts_partitions = true;
     }
 
     /// How many differences nothing explains since [`Session::begin`].
@@ -235,8 +250,9 @@ impl Session {
     }
 
     fn compare(&mut self, api: ApiKey, version: i16, request: &Json) -> Json {
-        let ours = normalise(api.name(), &self.last.0, &mut self.ours.names);
-        let theirs = normalise(api.name(), &self.last.1, &mut self.theirs.names);
+        let seen = |reply: &Json| if self.counts_partitions { count_assigned(reply) } else { reply.clone() };
+        let ours = normalise(api.name(), &seen(&self.last.0), &mut self.ours.names);
+        let theirs = normalise(api.name(), &seen(&self.last.1), &mut self.theirs.names);
         if self.judged(api).is_some_and(|range| range.contains(&version)) {
             let found = differences(&ours, &theirs);
             self.unexplained += self.report.compared(&self.scenario, api, version, &request.to_string(), &found);
@@ -330,6 +346,12 @@ impl Session {
                 self.unexplained += self.report.compared(&self.scenario, api, version, "keep", &[difference]);
             }
         }
+    }
+
+    /// Deletes topics that nothing asks for any more, so that a broker has few to close when it stops: not compared.
+    pub fn forget_topics(&mut self, names: &[&str]) {
+        let topics: Vec<Json> = names.iter().map(|name| json!({ "name": name })).collect();
+        self.prepare(ApiKey::DeleteTopics, &json!({ "topics": topics, "timeoutMs": 30000 }));
     }
 
     /// Makes a topic and remembers its id as `$name`: preparation, not compared.

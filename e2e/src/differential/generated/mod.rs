@@ -1,9 +1,11 @@
 //! Sequences that proptest makes up. They are the same in every run unless a seed is named; what differs is made as
 //! short as it still differs.
 
+mod consumer_groups;
 mod groups;
 mod log;
 mod topics;
+mod transactions;
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,11 +15,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use wire::ApiKey;
 
 use super::session::Session;
+use super::suite::words;
 
 /// Sequences of each kind, where nobody says how many.
 const CASES: u32 = 12;
 /// Most attempts to make a sequence shorter.
-const ATTEMPTS: u32 = 40;
+const ATTEMPTS: u32 = 120;
 
 /// How many sequences there are of each kind, and where they come from.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +68,16 @@ pub fn run_all(session: &mut Session, plan: Plan, wanted: impl Fn(&str) -> bool)
     if wanted("generated-topics") {
         run(session, plan, "generated-topics", &topics::sequences(), topics::play);
     }
+    if wanted("generated-consumer-groups") {
+        run(session, plan, "generated-consumer-groups", &consumer_groups::sequences(), consumer_groups::play);
+    }
+    for (name, level) in [("generated-transactions-v1", 1), ("generated-transactions-v2", 2)] {
+        if wanted(name) {
+            session.begin(name, ApiKey::ApiVersions, 0, name);
+            transactions::speak(session, level);
+            run(session, plan, name, &transactions::sequences(), |s, steps| transactions::play(s, steps, level));
+        }
+    }
 }
 
 fn run<S: Strategy>(
@@ -86,14 +99,20 @@ fn run<S: Strategy>(
         let mut differs = |session: &mut Session, sequence: &S::Value| {
             // Names of its own for every attempt, so that it begins with nothing there.
             session.begin(name, ApiKey::ApiVersions, 0, &format!("{name}-{case}-{attempt}"));
+            session.forget_ids();
             attempt += 1;
             let result = catch_unwind(AssertUnwindSafe(|| play(session, sequence)));
+            if let Err(panic) = &result {
+                session.report.difference(format!("{name}: {}", words(panic.as_ref())));
+            }
             result.is_err() || session.unexplained() > 0
         };
-        if !differs(session, &sequence.current()) {
+        session.report.hush(true);
+        let is_different = differs(session, &sequence.current());
+        if !is_different {
+            session.report.hush(false);
             continue;
         }
-        session.report.hush(true);
         let mut shortest = sequence.current();
         let mut is_simpler = sequence.simplify();
         for _ in 0..ATTEMPTS {
@@ -108,6 +127,7 @@ fn run<S: Strategy>(
             };
         }
         session.report.hush(false);
+        differs(session, &shortest);
         session.report.fail(format!("{name}: seed {}, sequence {case}, in short: {shortest:?}", plan.seed));
     }
 }

@@ -14,6 +14,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("consumer-group-two", ApiKey::ConsumerGroupHeartbeat, two_members),
     scenario("consumer-group-refused", ApiKey::ConsumerGroupHeartbeat, refused),
     scenario("consumer-group-static", ApiKey::ConsumerGroupHeartbeat, static_members),
+    scenario("consumer-group-assignors", ApiKey::ConsumerGroupHeartbeat, assignors),
     scenario("consumer-group-regex", ApiKey::ConsumerGroupHeartbeat, regex),
     scenario("consumer-group-offsets", ApiKey::ConsumerGroupHeartbeat, offsets),
     scenario("consumer-group-kinds", ApiKey::ConsumerGroupHeartbeat, kinds),
@@ -44,7 +45,7 @@ pub fn owns(group: &str, member: &str, epoch: i32, topic: &str, partitions: &[i3
 
 /// Waits until the group's coordinator knows the topic, which it learns a moment after the brokers: until a member of
 /// another group of the same coordinator partition is assigned it.
-fn known(s: &mut Session, group: &str, topic: &str) {
+pub fn known(s: &mut Session, group: &str, topic: &str) {
     // As Java hashes a text of ASCII.
     let partition = |name: &str| {
         let hash = name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
@@ -207,6 +208,22 @@ fn static_members(s: &mut Session) {
     s.ask(HEARTBEAT, &with(beat(&group, "$m", 2), "one"));
     s.ask(HEARTBEAT, &with(beat(&group, "$n", -1), "one"));
     s.ask(ApiKey::ConsumerGroupDescribe, &json!({ "groupIds": [group] }));
+}
+
+/// The group's assignor is the one that most members ask for.
+fn assignors(s: &mut Session) {
+    let topic = s.topic("t", 6, &[]);
+    s.count_partitions();
+    for votes in [["range", "uniform", "uniform"], ["uniform", "range", "range"]] {
+        let group = classic_groups::group(s, votes[0]);
+        known(s, &group, &topic);
+        for (id, assignor) in [MEMBER, OTHER, "dGhpcmQtbWVtYmVyLWlzbg"].into_iter().zip(votes) {
+            let mut request = first(s, &group, id, &[&topic]);
+            request["serverAssignor"] = assignor.into();
+            s.ask(HEARTBEAT, &request);
+            s.ask(ApiKey::ConsumerGroupDescribe, &json!({ "groupIds": [group] }));
+        }
+    }
 }
 
 fn regex(s: &mut Session) {

@@ -3,8 +3,9 @@
 pub(super) mod classic_groups;
 mod cluster;
 mod configs;
-mod consumer_groups;
+pub(super) mod consumer_groups;
 mod fetch;
+mod fresh;
 pub(super) mod group_offsets;
 mod idempotence;
 mod log;
@@ -14,7 +15,7 @@ mod produce;
 mod security;
 mod topics;
 mod transaction_queries;
-mod transactions;
+pub(super) mod transactions;
 
 use serde_json::{Value as Json, json};
 use wire::ApiKey;
@@ -47,9 +48,10 @@ pub fn all() -> impl Iterator<Item = Scenario> {
     .copied()
 }
 
-/// Names the clusters, and has both brokers make their internal topics, as a client that asks for a coordinator does.
+/// Names the clusters, asks what only a new broker can be asked, and has both brokers make their internal topics, as a client that asks for a coordinator does.
 pub fn prepare(s: &mut Session) {
     s.ask(ApiKey::DescribeCluster, &json!({}));
+    fresh::all(s);
     for kind in [0, 1] {
         let request = json!({ "keyType": kind, "coordinatorKeys": ["a", "b", "c", "d", "e", "f", "g"] });
         s.prepare_until(ApiKey::FindCoordinator, &request, |reply| {
@@ -63,7 +65,7 @@ const fn scenario(name: &'static str, api: ApiKey, run: fn(&mut Session)) -> Sce
 }
 
 /// Time-outs of members and transactions: none of them passes while scenarios run, on one broker before the other.
-const LONG_MS: i32 = 600_000;
+pub(super) const LONG_MS: i32 = 600_000;
 /// An id that nothing has.
 const UNKNOWN_ID: &str = "Zm9vYmFyZm9vYmFyMTIzNA";
 /// The id of nothing.
