@@ -136,8 +136,6 @@ func story(ctx context.Context, c client, name string, transacted []string) erro
 // share has a second member join while records are produced, and the first one leave; nothing is missed.
 func share(ctx context.Context, c client, group, topic string) error {
 	first, second := newMember(ctx, c, group, topic), newMember(ctx, c, group, topic)
-	defer first.leave()
-	defer second.leave()
 	missing := map[string]bool{}
 	send := func(word string) error {
 		for _, value := range values(word) {
