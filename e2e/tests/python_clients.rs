@@ -42,7 +42,9 @@ fn kafka_pythons_own_tests_pass() {
     let broker = Broker::start_at(port, &folder.path().join("data"), &settings);
     let mut tests = Command::new(python);
     tests.current_dir(&suite).args(["-m", "pytest", "-q", "--show-capture=no", "-p", "no:cacheprovider"]);
-    tests.arg("test/integration").args(["--deselect", NOT_HERE]);
+    // Now and then a consumer of this version loses its request for a topic's metadata to its own start, and asks nothing
+    // of the broker for five minutes.
+    tests.arg("test/integration").args(["--deselect", NOT_HERE, "--reruns", "2"]);
     tests.env("KAFKA_URI", format!("kafka://{}", broker.address()));
     tests.env("KAFKA_VERSION", "4.3.1").env("KAFKA_ROOT", &suite);
     let said = Process::run_within(&mut tests, PATIENCE).ok();

@@ -48,7 +48,7 @@ pub async fn handle(context: &Context<'_>, request: MetadataRequest<'_>) -> Meta
     }
     let mut topics = by_name(node, asked);
     create_missing(context, &request, asked).await;
-    if context.version == 0 {
+    if context.version < FIRST_AUTO_CREATE_VERSION {
         tell_what_was_made(node, &mut topics);
     }
     respond(context, &request, Vec::new(), topics)
@@ -117,7 +117,8 @@ async fn create_missing(context: &Context<'_>, request: &MetadataRequest<'_>, as
     }
 }
 
-/// Clients of version 0 know `LEADER_NOT_AVAILABLE` from brokers of their time; for no other code do all of them ask again.
+/// Clients of these versions know `LEADER_NOT_AVAILABLE` from brokers of their time; for no other code do all of them ask
+/// again.
 fn tell_what_was_made(node: &Node, topics: &mut Topics) {
     let image = node.controller.image();
     let unknown = topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::UnknownTopicOrPartition.code());
